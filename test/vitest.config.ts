@@ -5,8 +5,8 @@ export default defineConfig({
   test: {
     include: ['{proto,services,sidecar,deploy,test}/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'dist/**'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
     // Tests start real processes; more workers than cores only makes them wait for each other.
     maxWorkers: 2,
   },

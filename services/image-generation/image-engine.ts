@@ -91,7 +91,7 @@ export interface EngineModel {
 
 export interface EngineCapabilities {
   /** At least one; the first is the default. */
-  readonly models: readonly EngineModel[];
+  readonly models: readonly [EngineModel, ...EngineModel[]];
   readonly loras: readonly { readonly name: string; readonly description: string }[];
   /** The first is the default; empty when the engine decides. */
   readonly samplers: readonly string[];

@@ -1,0 +1,104 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import {
+  flag,
+  integer,
+  type ListenAddress,
+  listenAddress,
+  oneOf,
+  readEnvironment,
+  text,
+  urlList,
+  variable,
+} from '../runtime/environment.ts';
+import { LOG_LEVELS, type LogLevel } from '../runtime/logger.ts';
+
+const MiB = 1024 * 1024;
+
+/** The variables of the image service; the configuration reference is made from them. */
+export const imageGenerationVariables = z.object({
+  GRPC_LISTEN: listenAddress('Where callers connect.').prefault('0.0.0.0:50051'),
+  ADMIN_LISTEN: listenAddress('Where /healthz, /readyz and /metrics are.').prefault('0.0.0.0:9464'),
+  ENGINE: oneOf('What makes the images.', ['procedural']).prefault('procedural'),
+  ENGINE_CONCURRENCY: integer('Generations that run at once.', 1, 256).prefault('4'),
+  ENGINE_QUEUE: integer('Generations that may wait for a place.', 0, 10_000).prefault('64'),
+  MAX_CALL_SECONDS: integer('Longest a call may take, whatever deadline it has.', 1, 3_600).prefault('300'),
+  CHUNK_BYTES: integer('Image bytes in one message of the stream.', 16 * 1024, MiB).prefault(
+    String(256 * 1024),
+  ),
+  ENABLE_INTERNAL_S3_UPLOAD: flag(
+    'Whether images are archived. Without it no NATS is needed or dialled.',
+  ).prefault('true'),
+  NATS_URL: urlList('NATS servers.', ['nats', 'tls']).prefault('nats://127.0.0.1:4222'),
+  HANDOFF_DEADLINE_MS: integer('Longest wait of a result for its hand-off, ms.', 0, 10_000).prefault('250'),
+  SPOOL_DIR: text('Folder of the hand-off spool; one process per folder.', 'a path').prefault(
+    join(tmpdir(), 'sekai-image-spool'),
+  ),
+  SPOOL_MAX_BYTES: integer('Most bytes in the spool.', MiB, 2 ** 50).prefault(String(1024 * MiB)),
+  S3_BUCKET: text('Bucket that the archiver writes to; callers are told.').prefault(
+    'customers-sekai-background-image-gen',
+  ),
+  S3_PREFIX: variable(
+    {
+      expected: 'a key prefix of letters, digits and . _ - /, not starting with /',
+      purpose: 'Key prefix that the archiver writes under; callers are told.',
+    },
+    (value) => (/^[\w.-][\w./-]*$/.test(value) ? `${value.replace(/\/+$/, '')}/` : undefined),
+  ).prefault('customers/sekai/background-image-gen/'),
+  LOG_LEVEL: oneOf('Least severity that is logged.', LOG_LEVELS).prefault('info'),
+});
+
+/** Everything the service needs to know, checked. */
+export interface ImageGenerationConfig {
+  readonly grpcListen: ListenAddress;
+  readonly adminListen: ListenAddress;
+  readonly engine: 'procedural';
+  readonly engineConcurrency: number;
+  readonly engineQueue: number;
+  readonly maxCallMs: number;
+  readonly chunkBytes: number;
+  /** Undefined when archiving is switched off. */
+  readonly archive: ArchiveConfig | undefined;
+  readonly logLevel: LogLevel;
+}
+
+export interface ArchiveConfig {
+  readonly natsServers: readonly string[];
+  readonly handoffDeadlineMs: number;
+  readonly spoolDirectory: string;
+  readonly spoolMaxBytes: number;
+  readonly bucket: string;
+  /** Empty or ending in "/". */
+  readonly prefix: string;
+}
+
+/**
+ * Reads the service's configuration.
+ * @throws {ConfigError} with every fault.
+ */
+export function imageGenerationConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+): ImageGenerationConfig {
+  const read = readEnvironment(imageGenerationVariables, environment);
+  return {
+    grpcListen: read.GRPC_LISTEN,
+    adminListen: read.ADMIN_LISTEN,
+    engine: read.ENGINE,
+    engineConcurrency: read.ENGINE_CONCURRENCY,
+    engineQueue: read.ENGINE_QUEUE,
+    maxCallMs: read.MAX_CALL_SECONDS * 1_000,
+    chunkBytes: read.CHUNK_BYTES,
+    archive: read.ENABLE_INTERNAL_S3_UPLOAD
+      ? {
+          natsServers: read.NATS_URL,
+          handoffDeadlineMs: read.HANDOFF_DEADLINE_MS,
+          spoolDirectory: read.SPOOL_DIR,
+          spoolMaxBytes: read.SPOOL_MAX_BYTES,
+          bucket: read.S3_BUCKET,
+          prefix: read.S3_PREFIX,
+        }
+      : undefined,
+    logLevel: read.LOG_LEVEL,
+  };
+}

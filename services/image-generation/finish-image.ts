@@ -1,0 +1,89 @@
+/** From the moment an image exists: its file for the caller, its pair for the archive, each on its own way. */
+import type { Logger } from '../runtime/logger.ts';
+import type { Archive, HandOff } from './archive.ts';
+import type { EncodedImage, ImageEncoder } from './image-encoder.ts';
+import type { EngineImage } from './image-engine.ts';
+import { sha256 } from '../runtime/sha256.ts';
+import { type GenerationFacts, serialiseInputRecord } from './input-record.ts';
+import { DEFAULT_IMAGE_QUALITY, type ImageRequest } from './image-request.ts';
+
+/** An encoded image with the SHA-256 of its bytes. */
+export interface HashedImage extends EncodedImage {
+  /** 32 bytes. */
+  readonly sha256: Uint8Array;
+}
+
+/** A pair that is being, or could not be, handed over. */
+export interface Archiving {
+  readonly imageHash: string;
+  readonly handOff: HandOff;
+}
+
+export interface FinishedImage {
+  /** The file the caller asked for. */
+  readonly file: Promise<HashedImage>;
+  /** The pair's way into the archive; undefined when archiving is off. Never rejects: a failure is null. */
+  readonly archiving: Promise<Archiving | null> | undefined;
+}
+
+export interface FinishImageDependencies {
+  readonly encoder: ImageEncoder;
+  readonly archive: Archive | undefined;
+  readonly logger: Logger;
+}
+
+/**
+ * Encodes, hashes and hands over. Starts everything at once and does not look at any signal: an image that
+ * exists is archived whatever the caller does.
+ */
+export function finishImage(
+  image: EngineImage,
+  request: ImageRequest,
+  facts: GenerationFacts,
+  { encoder, archive, logger }: FinishImageDependencies,
+): FinishedImage {
+  const encode = async (format: 'jpeg' | 'png' | 'webp', quality: number): Promise<HashedImage> => {
+    const encoded = await encoder.encode(image, format, quality);
+    return { ...encoded, sha256: await sha256(encoded.bytes) };
+  };
+  const file = encode(request.format, request.quality);
+  file.catch(() => {}); // The caller may be gone; whoever still waits gets the error.
+  if (archive === undefined) return { file, archiving: undefined };
+
+  const jpeg = request.format === 'jpeg' ? file : encode('jpeg', DEFAULT_IMAGE_QUALITY);
+  const archiving = jpeg.then(
+    (archived) => handOver(archived, request, facts, archive, logger),
+    (error: unknown) => {
+      logger.error(
+        { requestId: request.job.requestId, err: error },
+        'image could not be encoded for the archive',
+      );
+      return null;
+    },
+  );
+  return { file, archiving };
+}
+
+function handOver(
+  jpeg: HashedImage,
+  request: ImageRequest,
+  facts: GenerationFacts,
+  archive: Archive,
+  logger: Logger,
+): Archiving {
+  const imageHash = Buffer.from(jpeg.sha256).toString('hex');
+  const { requestId } = request.job;
+  const record = serialiseInputRecord(request, facts, {
+    hash: imageHash,
+    sizeBytes: jpeg.bytes.length,
+    mediaType: jpeg.mediaType,
+    width: jpeg.width,
+    height: jpeg.height,
+  });
+  const handOff = archive.handOff({ imageHash, image: jpeg.bytes, record, requestId });
+  logger.info(
+    { requestId, imageHash, handOffId: handOff.id, imageBytes: jpeg.bytes.length },
+    `Triggered async internal S3 upload for hash: ${imageHash}`,
+  );
+  return { imageHash, handOff };
+}

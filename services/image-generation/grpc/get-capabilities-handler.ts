@@ -1,0 +1,61 @@
+import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
+import type {
+  GetCapabilitiesRequest,
+  GetCapabilitiesResponse,
+} from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { EngineCapabilities, ImageEngine } from '../image-engine.ts';
+import { REQUEST_LIMITS } from '../image-request.ts';
+import { isExpectedError, toStatus } from './status.ts';
+import { WIRE_IMAGE_ENCODINGS, WIRE_RESPONSE_FORMATS } from './wire-events.ts';
+
+export interface GetCapabilitiesDependencies {
+  readonly engine: ImageEngine;
+  readonly chunkBytes: number;
+  readonly logger: Logger;
+}
+
+/** Longest the engine may take to tell what it has, ms. */
+const ENGINE_TIMEOUT_MS = 10_000;
+
+/** The RPC. Answers through `respond`, errors included; never rejects. */
+export function createGetCapabilitiesHandler({ engine, chunkBytes, logger }: GetCapabilitiesDependencies) {
+  return async function handleGetCapabilities(
+    _call: ServerUnaryCall<GetCapabilitiesRequest, GetCapabilitiesResponse>,
+    respond: sendUnaryData<GetCapabilitiesResponse>,
+  ): Promise<void> {
+    try {
+      const capabilities = await engine.capabilities(AbortSignal.timeout(ENGINE_TIMEOUT_MS));
+      respond(null, wireCapabilities(engine.name, capabilities, chunkBytes));
+    } catch (error) {
+      if (!isExpectedError(error)) logger.error({ method: 'GetCapabilities', err: error }, 'call failed');
+      respond(toStatus(error));
+    }
+  };
+}
+
+function wireCapabilities(
+  engine: string,
+  capabilities: EngineCapabilities,
+  chunkBytes: number,
+): GetCapabilitiesResponse {
+  return {
+    engine,
+    models: [...capabilities.models],
+    loras: [...capabilities.loras],
+    samplers: [...capabilities.samplers],
+    imageEncodings: Object.values(WIRE_IMAGE_ENCODINGS),
+    responseFormats: [WIRE_RESPONSE_FORMATS.binary],
+    limits: {
+      minDimension: capabilities.minDimension,
+      maxDimension: capabilities.maxDimension,
+      maxPixels: BigInt(capabilities.maxPixels),
+      maxSteps: capabilities.maxSteps,
+      maxGuidanceScale: capabilities.maxGuidanceScale,
+      maxLoras: capabilities.maxLoras,
+      maxLoraStrength: capabilities.maxLoraStrength,
+      ...REQUEST_LIMITS,
+      maxChunkBytes: chunkBytes,
+    },
+  };
+}

@@ -1,0 +1,166 @@
+import { ErrorCode, type JetStreamPublishOptions, type NatsConnection, NatsError, type PubAck } from 'nats';
+import {
+  blobSubject,
+  CHUNK_BYTES,
+  chunkCount,
+  encodeArchiveEvent,
+  eventSubject,
+  handoffBlobsFilter,
+  INLINE_EVENT_MAX_BYTES,
+  STREAM_BLOBS,
+  STREAM_EVENTS,
+} from '../../../proto/archive-event.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { chunksOf } from '../chunks.ts';
+import { sha256 } from '../../runtime/sha256.ts';
+import { DamagedHandOffError, type HandOffPublisher, PublishError } from './handoff-publisher.ts';
+import type { JetStreamConnection } from './jetstream-connection.ts';
+import type { SpooledHandOff } from './spool-file.ts';
+
+/** Longest wait for one acknowledgement, ms. */
+const ACK_TIMEOUT_MS = 5_000;
+/** JetStream: the subject has a message although none was expected. */
+const WRONG_LAST_SEQUENCE = 10071;
+/** JetStream: the stream holds as many bytes as it may. */
+const MAXIMUM_BYTES_EXCEEDED = 10077;
+/** Room for the event's fields beside record and image, bytes. */
+const EVENT_OVERHEAD_BYTES = 1024;
+
+/** Publishes hand-offs: small ones in one message, large ones as chunks that a manifest commits. */
+export function createJetStreamPublisher(connection: JetStreamConnection, logger: Logger): HandOffPublisher {
+  return {
+    get connected() {
+      return connection.current !== undefined;
+    },
+    onConnectionChange: (listener) => connection.onChange(listener),
+    close: () => connection.close(),
+    async publish(handOff) {
+      await checkHash(handOff);
+      const nats = connection.current;
+      // The library would drop what is published now, without a word.
+      if (nats === undefined) throw new PublishError('disconnected', 'NATS is not connected');
+      try {
+        await publishPair(nats, handOff, logger);
+      } catch (error) {
+        throw asPublishError(error);
+      }
+    },
+  };
+}
+
+async function checkHash({ image, imageHash, handoffId }: SpooledHandOff): Promise<void> {
+  const hash = (await sha256(image)).toString('hex');
+  if (hash !== imageHash) throw new DamagedHandOffError(`image of hand-off ${handoffId} has hash ${hash}`);
+}
+
+async function publishPair(nats: NatsConnection, handOff: SpooledHandOff, logger: Logger): Promise<void> {
+  const size = handOff.record.length + handOff.image.length + EVENT_OVERHEAD_BYTES;
+  const inline = size <= INLINE_EVENT_MAX_BYTES;
+  if (!inline) await publishChunks(nats, handOff);
+  const outcome = await publishEvent(nats, handOff, inline);
+  if (outcome === 'known' && !inline) await purgeUnownedChunks(nats, handOff, logger);
+}
+
+async function publishChunks(
+  nats: NatsConnection,
+  { image, imageHash, handoffId }: SpooledHandOff,
+): Promise<void> {
+  let index = 0;
+  for (const { data } of chunksOf(image, CHUNK_BYTES)) {
+    await publish(nats, blobSubject(imageHash, handoffId, index), data);
+    index += 1;
+  }
+}
+
+/** `known`: this image is queued, or this very hand-off was before. */
+async function publishEvent(
+  nats: NatsConnection,
+  handOff: SpooledHandOff,
+  inline: boolean,
+): Promise<'stored' | 'known'> {
+  const { image, record } = handOff;
+  const payload = encodeArchiveEvent({
+    ...handOff,
+    imageSizeBytes: image.length,
+    imageMediaType: 'image/jpeg',
+    inputRecord: record,
+    image: inline
+      ? { kind: 'inline', bytes: image }
+      : { kind: 'chunked', chunkCount: chunkCount(image.length), chunkBytes: CHUNK_BYTES },
+  });
+  try {
+    const { duplicate } = await publish(nats, eventSubject(handOff.imageHash), payload, {
+      msgID: handOff.handoffId,
+      expect: { lastSubjectSequence: 0 },
+    });
+    return duplicate ? 'known' : 'stored';
+  } catch (error) {
+    if (error instanceof NatsError && error.api_error?.err_code === WRONG_LAST_SEQUENCE) return 'known';
+    throw error;
+  }
+}
+
+function publish(
+  nats: NatsConnection,
+  subject: string,
+  payload: Uint8Array,
+  options: Partial<JetStreamPublishOptions> = {},
+): Promise<PubAck> {
+  return nats.jetstream().publish(subject, payload, { timeout: ACK_TIMEOUT_MS, ...options });
+}
+
+/**
+ * Purges our chunks unless the queued event is our own: after an attempt whose answer was lost, the event that
+ * is "queued already" may be this hand-off's, and its chunks are what the archiver needs.
+ */
+async function purgeUnownedChunks(
+  nats: NatsConnection,
+  handOff: SpooledHandOff,
+  logger: Logger,
+): Promise<void> {
+  const { imageHash, handoffId } = handOff;
+  const manager = await nats.jetstreamManager({ checkAPI: false });
+  if ((await queuedHandOffId(nats, imageHash)) === handoffId) return;
+  try {
+    await manager.streams.purge(STREAM_BLOBS, { filter: handoffBlobsFilter(imageHash, handoffId) });
+  } catch (error) {
+    logger.warn(
+      { imageHash, handOffId: handoffId, err: error },
+      'chunks not purged; they expire with max_age',
+    );
+  }
+}
+
+async function queuedHandOffId(nats: NatsConnection, imageHash: string): Promise<string | undefined> {
+  const manager = await nats.jetstreamManager({ checkAPI: false });
+  try {
+    const queued = await manager.streams.getMessage(STREAM_EVENTS, { last_by_subj: eventSubject(imageHash) });
+    return queued.header.get('Nats-Msg-Id');
+  } catch (error) {
+    if (error instanceof NatsError && error.api_error?.code === 404) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Code "503" alone means "no responders", that is no stream; with an `api_error` it is JetStream's own
+ * "resources exceeded" (measured, nats 2.29 against nats-server 2.9.10).
+ */
+function asPublishError(error: unknown): PublishError {
+  if (!(error instanceof NatsError))
+    return new PublishError('refused', 'publishing failed', { cause: error });
+  const options = { cause: error };
+  if (error.api_error?.err_code === MAXIMUM_BYTES_EXCEEDED) {
+    return new PublishError('stream-full', 'the archive stream is full', options);
+  }
+  if (error.api_error !== undefined)
+    return new PublishError('refused', 'JetStream refused the message', options);
+  switch (error.code) {
+    case ErrorCode.Timeout:
+      return new PublishError('timeout', 'JetStream did not answer in time', options);
+    case ErrorCode.NoResponders:
+      return new PublishError('no-stream', 'the archive streams do not exist yet', options);
+    default:
+      return new PublishError('disconnected', 'the connection to NATS failed', options);
+  }
+}

@@ -1,0 +1,64 @@
+/** Puts the hand-off together: spool, connection, publisher, drainer, archive. */
+import type { Logger } from '../../runtime/logger.ts';
+import type { Archive } from '../archive.ts';
+import type { ArchiveConfig } from '../config.ts';
+import { createCircuit } from './circuit.ts';
+import { startDrainer } from './drainer.ts';
+import { openJetStreamConnection } from './jetstream-connection.ts';
+import { createJetStreamPublisher } from './jetstream-publisher.ts';
+import { openSpool } from './spool.ts';
+import { createSpoolingArchive } from './spooling-archive.ts';
+
+/** Bytes of hand-offs kept in memory for publishing, and as much again on the way to the disk. */
+const MEMORY_BYTES = 64 * 1024 * 1024;
+
+/** The archive with what it owns. */
+export interface OpenArchive {
+  readonly archive: Archive;
+  /** Bytes in the spool. */
+  spoolBytes(): number;
+  /** Hand-offs that are spooled and not yet acknowledged. */
+  waiting(): number;
+  readonly circuitOpen: boolean;
+  /** Hands over what is under way, within `deadlineMs`; the rest stays in the spool for the next start. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Opens the archive. NATS need not be there.
+ * @throws file system errors when the spool directory cannot be used.
+ */
+export async function openArchive(config: ArchiveConfig, logger: Logger): Promise<OpenArchive> {
+  const spool = await openSpool(config.spoolDirectory, config.spoolMaxBytes);
+  const circuit = createCircuit((open, reason) => {
+    if (open) logger.warn({ reason }, 'hand-off circuit open: images stay in the spool');
+    else logger.info('hand-off circuit closed');
+  });
+  const connection = openJetStreamConnection(config.natsServers, logger);
+  const publisher = createJetStreamPublisher(connection, logger);
+  const drainer = startDrainer({ spool, publisher, circuit, logger, memoryBytes: MEMORY_BYTES });
+  const archive = createSpoolingArchive({
+    bucket: config.bucket,
+    prefix: config.prefix,
+    spool,
+    drainer,
+    circuit,
+    logger,
+    handoffDeadlineMs: config.handoffDeadlineMs,
+    maxPendingBytes: MEMORY_BYTES,
+  });
+  return {
+    archive,
+    spoolBytes: () => spool.bytes,
+    waiting: () => drainer.waiting,
+    get circuitOpen() {
+      return circuit.isOpen;
+    },
+    async close(deadlineMs) {
+      await archive.written();
+      await drainer.stop(deadlineMs);
+      await publisher.close();
+      if (drainer.waiting > 0) logger.warn({ handOffs: drainer.waiting }, 'hand-offs stay in the spool');
+    },
+  };
+}

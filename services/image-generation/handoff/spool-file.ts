@@ -1,0 +1,112 @@
+/**
+ * One hand-off as one file:
+ *
+ *     "SKH1" | u32 big-endian length of the event | the event without its image | the image
+ *
+ * A file is written under a temporary name and renamed: under its final name it is always whole, also after a
+ * SIGKILL. A power failure may leave damaged files behind: size and hash are checked before they are published.
+ */
+import { open, readFile, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  CHUNK_BYTES,
+  type CheckedArchiveEvent,
+  chunkCount,
+  decodeArchiveEvent,
+  encodeArchiveEvent,
+} from '../../../proto/archive-event.ts';
+
+const MAGIC = Buffer.from('SKH1');
+const HEADER_BYTES = 8;
+
+/** A hand-off in memory: the event's fields and the image. */
+export interface SpooledHandOff {
+  readonly handoffId: string;
+  readonly imageHash: string;
+  readonly requestId: string;
+  readonly createTime: Date;
+  readonly record: Uint8Array;
+  readonly image: Uint8Array;
+}
+
+/** Folder of finished files; inside the spool directory. */
+export const QUEUE_FOLDER = 'queue';
+/** Folder of files being written. */
+export const TEMPORARY_FOLDER = 'tmp';
+/** Folder of files that cannot be read; kept for a person to look at. */
+export const DAMAGED_FOLDER = 'damaged';
+
+/** The spool file holds something else than a whole hand-off. */
+export class DamagedSpoolFileError extends Error {
+  override readonly name = 'DamagedSpoolFileError';
+}
+
+/** Name that sorts by age: creation time in ms, padded, then the hand-off's id. */
+export function spoolFileName({
+  createTime,
+  handoffId,
+}: Pick<SpooledHandOff, 'createTime' | 'handoffId'>): string {
+  return `${String(createTime.getTime()).padStart(15, '0')}-${handoffId}.handoff`;
+}
+
+/** Size of the file that {@link writeSpoolFile} will write at most, bytes. */
+export function spoolFileBytes({ record, image }: Pick<SpooledHandOff, 'record' | 'image'>): number {
+  return record.length + image.length + 512;
+}
+
+/** Writes the hand-off; on return the file stands under its final name. Returns the bytes written. */
+export async function writeSpoolFile(directory: string, handOff: SpooledHandOff): Promise<number> {
+  const name = spoolFileName(handOff);
+  const event = encodeArchiveEvent(asEvent(handOff));
+  const header = Buffer.alloc(HEADER_BYTES);
+  MAGIC.copy(header);
+  header.writeUInt32BE(event.length, MAGIC.length);
+  const size = HEADER_BYTES + event.length + handOff.image.length;
+  const temporary = join(directory, TEMPORARY_FOLDER, name);
+  try {
+    await using file = await open(temporary, 'wx', 0o600);
+    const { bytesWritten } = await file.writev([header, event, handOff.image]);
+    if (bytesWritten !== size) throw new Error(`wrote ${bytesWritten} of ${size} bytes: the disk is full`);
+  } catch (error) {
+    await unlink(temporary).catch(() => {}); // The disk is at fault; the sweep at start takes what stays.
+    throw error;
+  }
+  await rename(temporary, join(directory, QUEUE_FOLDER, name));
+  return size;
+}
+
+/**
+ * Reads a file back. Does not hash the image: the publisher does.
+ * @throws {DamagedSpoolFileError} when it is not a whole hand-off.
+ */
+export async function readSpoolFile(directory: string, name: string): Promise<SpooledHandOff> {
+  const bytes = await readFile(join(directory, QUEUE_FOLDER, name));
+  try {
+    if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw new DamagedSpoolFileError('not a spool file');
+    const imageStart = HEADER_BYTES + bytes.readUInt32BE(MAGIC.length);
+    const event = decodeArchiveEvent(bytes.subarray(HEADER_BYTES, imageStart));
+    const image = bytes.subarray(imageStart);
+    if (image.length !== event.imageSizeBytes) {
+      throw new DamagedSpoolFileError(`image has ${image.length} bytes instead of ${event.imageSizeBytes}`);
+    }
+    const { handoffId, imageHash, requestId, createTime, inputRecord } = event;
+    return { handoffId, imageHash, requestId, createTime, record: inputRecord, image };
+  } catch (cause) {
+    if (cause instanceof DamagedSpoolFileError) throw cause;
+    throw new DamagedSpoolFileError(`${name} does not hold a hand-off`, { cause });
+  }
+}
+
+/** The event of a hand-off as if its image were chunked: here the image follows in the same file. */
+function asEvent(handOff: SpooledHandOff): CheckedArchiveEvent {
+  return {
+    handoffId: handOff.handoffId,
+    imageHash: handOff.imageHash,
+    imageSizeBytes: handOff.image.length,
+    imageMediaType: 'image/jpeg',
+    requestId: handOff.requestId,
+    createTime: handOff.createTime,
+    inputRecord: handOff.record,
+    image: { kind: 'chunked', chunkCount: chunkCount(handOff.image.length), chunkBytes: CHUNK_BYTES },
+  };
+}

@@ -1,0 +1,93 @@
+import { mkdir, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  DAMAGED_FOLDER,
+  QUEUE_FOLDER,
+  readSpoolFile,
+  spoolFileBytes,
+  spoolFileName,
+  type SpooledHandOff,
+  TEMPORARY_FOLDER,
+  writeSpoolFile,
+} from './spool-file.ts';
+
+/** A hand-off on disk. */
+export interface SpoolEntry {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** The spool holds as many bytes as it may. */
+export class SpoolFullError extends Error {
+  override readonly name = 'SpoolFullError';
+
+  constructor(maxBytes: number) {
+    super(`the spool holds ${maxBytes} bytes already`);
+  }
+}
+
+export interface Spool {
+  /** What an earlier process left behind, oldest first. */
+  readonly leftovers: readonly SpoolEntry[];
+  /** Bytes on disk and being written. */
+  readonly bytes: number;
+  /**
+   * Makes a hand-off durable against a crash of the process.
+   * @throws {SpoolFullError} at the limit; file system errors as they come (ENOSPC, EIO).
+   */
+  add(handOff: SpooledHandOff): Promise<SpoolEntry>;
+  /** @throws {DamagedSpoolFileError} */
+  read(entry: SpoolEntry): Promise<SpooledHandOff>;
+  remove(entry: SpoolEntry): Promise<void>;
+  /** Moves a file that cannot be published out of the queue, for a person to look at. */
+  setAside(entry: SpoolEntry): Promise<void>;
+}
+
+/** Opens a spool directory, which belongs to one process at a time, and sweeps half-written files. */
+export async function openSpool(directory: string, maxBytes: number): Promise<Spool> {
+  for (const folder of [QUEUE_FOLDER, TEMPORARY_FOLDER, DAMAGED_FOLDER]) {
+    await mkdir(join(directory, folder), { recursive: true, mode: 0o700 });
+  }
+  for (const name of await readdir(join(directory, TEMPORARY_FOLDER))) {
+    await unlink(join(directory, TEMPORARY_FOLDER, name));
+  }
+  const leftovers = await listQueue(directory);
+  let bytes = leftovers.reduce((sum, entry) => sum + entry.bytes, 0);
+
+  return {
+    leftovers,
+    get bytes() {
+      return bytes;
+    },
+    async add(handOff) {
+      const reserved = spoolFileBytes(handOff);
+      if (bytes + reserved > maxBytes) throw new SpoolFullError(maxBytes);
+      bytes += reserved;
+      try {
+        await writeSpoolFile(directory, handOff);
+        return { name: spoolFileName(handOff), bytes: reserved };
+      } catch (error) {
+        bytes -= reserved;
+        throw error;
+      }
+    },
+    read: (entry) => readSpoolFile(directory, entry.name),
+    async remove(entry) {
+      await unlink(join(directory, QUEUE_FOLDER, entry.name));
+      bytes -= entry.bytes;
+    },
+    async setAside(entry) {
+      await rename(join(directory, QUEUE_FOLDER, entry.name), join(directory, DAMAGED_FOLDER, entry.name));
+      bytes -= entry.bytes;
+    },
+  };
+}
+
+async function listQueue(directory: string): Promise<SpoolEntry[]> {
+  const names = (await readdir(join(directory, QUEUE_FOLDER))).filter((name) => name.endsWith('.handoff'));
+  const entries: SpoolEntry[] = [];
+  for (const name of names.toSorted()) {
+    entries.push({ name, bytes: (await stat(join(directory, QUEUE_FOLDER, name))).size });
+  }
+  return entries;
+}

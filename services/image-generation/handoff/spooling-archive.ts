@@ -1,0 +1,130 @@
+/** The archive as the use case sees it: first the spool file, then, beside the caller's stream, the broker. */
+import { randomUUID } from 'node:crypto';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Archive, ArchivePair, HandOff, HandOffState } from '../archive.ts';
+import type { Circuit } from './circuit.ts';
+import type { Drainer } from './drainer.ts';
+import type { SpooledHandOff } from './spool-file.ts';
+import type { Spool } from './spool.ts';
+
+export interface SpoolingArchiveDependencies {
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly spool: Spool;
+  readonly drainer: Drainer;
+  readonly circuit: Circuit;
+  readonly logger: Logger;
+  /** Wait that a healthy broker keeps, ms; a longer one opens the circuit. */
+  readonly handoffDeadlineMs: number;
+  /** Bytes that may be on their way to the disk at once. */
+  readonly maxPendingBytes: number;
+}
+
+type Phase = 'writing' | HandOffState;
+
+export interface SpoolingArchive extends Archive {
+  /** Resolves when no file is being written any more. */
+  written(): Promise<void>;
+}
+
+/** Builds the archive; it owns none of its dependencies. */
+export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies): SpoolingArchive {
+  const { bucket, prefix, spool, drainer, circuit, logger, handoffDeadlineMs, maxPendingBytes } =
+    dependencies;
+  const writing = new Set<Promise<void>>();
+  let pendingBytes = 0;
+
+  function handOff(pair: ArchivePair): HandOff {
+    const spooled: SpooledHandOff = { ...pair, handoffId: randomUUID(), createTime: new Date() };
+    const phases = createPhases();
+    const bytes = pair.image.length + pair.record.length;
+    if (pendingBytes + bytes > maxPendingBytes) {
+      fail(spooled, phases, new Error(`${pendingBytes} bytes wait for the disk already`));
+    } else {
+      pendingBytes += bytes;
+      const write = spoolAndQueue(spooled, phases).finally(() => {
+        pendingBytes -= bytes;
+        writing.delete(write);
+      });
+      writing.add(write);
+    }
+    return { id: spooled.handoffId, state: (maxWaitMs) => stateWithin(phases, maxWaitMs) };
+  }
+
+  async function spoolAndQueue(spooled: SpooledHandOff, phases: Phases): Promise<void> {
+    try {
+      const entry = await spool.add(spooled);
+      phases.enter('spooled');
+      drainer.add(entry, spooled, (state) => phases.enter(state));
+    } catch (error) {
+      fail(spooled, phases, error);
+    }
+  }
+
+  function fail({ imageHash, requestId, handoffId }: SpooledHandOff, phases: Phases, error: unknown): void {
+    phases.enter('failed');
+    logger.error(
+      { imageHash, requestId, handOffId: handoffId, err: error },
+      'image could not be handed over',
+    );
+  }
+
+  async function stateWithin(phases: Phases, maxWaitMs: number): Promise<HandOffState> {
+    const settled = (): boolean =>
+      phases.current === 'queued' ||
+      phases.current === 'failed' ||
+      (phases.current === 'spooled' && circuit.isOpen);
+    const until = performance.now() + maxWaitMs;
+    while (!settled() && performance.now() < until) {
+      await phases.change(until - performance.now(), circuit);
+    }
+    if (!settled() && maxWaitMs >= handoffDeadlineMs)
+      circuit.open(`no answer within ${handoffDeadlineMs} ms`);
+    // Not even on disk yet: nothing may be promised, though it may still work out.
+    return phases.current === 'writing' ? 'failed' : phases.current;
+  }
+
+  return {
+    bucket,
+    prefix,
+    handOff,
+    async written() {
+      while (writing.size > 0) await Promise.all(writing);
+    },
+  };
+}
+
+interface Phases {
+  readonly current: Phase;
+  enter(phase: Phase): void;
+  /** Resolves at the next phase, when the circuit opens, or after `ms`. */
+  change(ms: number, circuit: Circuit): Promise<void>;
+}
+
+function createPhases(): Phases {
+  const waiting = new Set<() => void>();
+  let current: Phase = 'writing';
+  return {
+    get current() {
+      return current;
+    },
+    enter(phase) {
+      current = phase;
+      for (const wake of waiting) wake();
+    },
+    async change(ms, circuit) {
+      const { opened, dispose } = circuit.whenOpen();
+      let wake = (): void => {};
+      const changed = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      waiting.add(wake);
+      const timer = setTimeout(wake, ms);
+      // While the file is being written an open circuit changes nothing: the wait is for the disk.
+      await (current === 'writing' ? changed : Promise.race([changed, opened]));
+      clearTimeout(timer);
+      waiting.delete(wake);
+      dispose();
+    },
+  };
+}

@@ -1,0 +1,80 @@
+/** Composition root of the image service: everything is made here, in order, and handed on by value. */
+import { startAdminServer } from '../runtime/admin-server.ts';
+import type { Running } from '../runtime/lifecycle.ts';
+import { createLogger, type Logger } from '../runtime/logger.ts';
+import { createAdmission } from './admission.ts';
+import type { ImageGenerationConfig } from './config.ts';
+import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
+import { createProceduralEngine } from './engines/procedural/procedural-engine.ts';
+import { createGenerateImage } from './generate-image.ts';
+import { createGenerateImageHandler } from './grpc/generate-image-handler.ts';
+import { createGetCapabilitiesHandler } from './grpc/get-capabilities-handler.ts';
+import { startGrpcServer } from './grpc/server.ts';
+import { openArchive } from './handoff/open-archive.ts';
+import type { ImageEngine } from './image-engine.ts';
+import { createMetrics } from './metrics.ts';
+
+/** How the stop's time is spent, ms: running calls first, then what they handed over. */
+export const STOP_CALLS_MS = 30_000;
+export const STOP_HANDOFF_MS = 10_000;
+
+export interface ImageGeneration extends Running {
+  readonly grpcPort: number;
+  readonly adminPort: number;
+}
+
+/** What tests put in the place of the real thing. */
+export interface ImageGenerationOverrides {
+  readonly engine?: ImageEngine;
+  readonly logger?: Logger;
+}
+
+/** Starts the service; on return it serves. Whatever fails on the way leaves nothing running. */
+export async function startImageGeneration(
+  config: ImageGenerationConfig,
+  overrides: ImageGenerationOverrides = {},
+): Promise<ImageGeneration> {
+  const logger = overrides.logger ?? createLogger('image-generation', config.logLevel);
+  const engine = overrides.engine ?? createProceduralEngine();
+  const admission = createAdmission({ maxRunning: config.engineConcurrency, maxQueued: config.engineQueue });
+  const handoff = config.archive === undefined ? undefined : await openArchive(config.archive, logger);
+  const generateImage = createGenerateImage({
+    engine,
+    encoder: createSharpImageEncoder(),
+    admission,
+    archive: handoff?.archive,
+    logger,
+    handoffDeadlineMs: config.archive?.handoffDeadlineMs ?? 0,
+    chunkBytes: config.chunkBytes,
+  });
+  const closers: (() => Promise<void>)[] = [async () => handoff?.close(STOP_HANDOFF_MS)];
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).toReversed()) await close();
+  };
+  try {
+    let serving = false;
+    const metrics = createMetrics(admission, handoff);
+    const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics);
+    closers.push(() => admin.close());
+    const { maxCallMs, chunkBytes } = config;
+    const grpc = await startGrpcServer(config.grpcListen, {
+      generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs }),
+      getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, logger }),
+    });
+    closers.push(async () => {
+      serving = false;
+      admission.close();
+      await grpc.stop(STOP_CALLS_MS);
+    });
+    grpc.setServing(true);
+    serving = true;
+    logger.info(
+      { grpcPort: grpc.port, adminPort: admin.port, engine: engine.name },
+      'image service is ready',
+    );
+    return { grpcPort: grpc.port, adminPort: admin.port, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

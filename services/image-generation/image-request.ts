@@ -1,0 +1,152 @@
+/** From the wire's request to a checked, fully resolved one. Every violation is reported at once. */
+import { randomInt, randomUUID } from 'node:crypto';
+import { isCanonicalUuid } from '../../proto/archive-event.ts';
+import {
+  type GenerateImageRequest,
+  ImageEncoding,
+  ResponseFormat,
+} from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
+import { NotFoundError } from './errors.ts';
+import type { EngineCapabilities, EngineJob, EngineModel, GenerationWarning } from './image-engine.ts';
+import type { ImageFormat } from './image-encoder.ts';
+import { Faults } from './request-faults.ts';
+import { checkDimensions, checkNumber } from './request-numbers.ts';
+import { checkLabels, checkLoras, checkText } from './request-texts.ts';
+
+export { REQUEST_LIMITS } from './request-texts.ts';
+
+export type ResponseFormatName = 'binary' | 'json' | 's3';
+
+/** A request the core can run as it is. */
+export interface ImageRequest {
+  readonly job: EngineJob;
+  readonly responseFormat: ResponseFormatName;
+  readonly format: ImageFormat;
+  /** 1 to 100; zero for PNG. */
+  readonly quality: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** What of the request has no effect. */
+  readonly warnings: readonly GenerationWarning[];
+}
+
+/** Quality of JPEG and WebP files when the caller does not choose: gradients stay free of visible blocks. */
+export const DEFAULT_IMAGE_QUALITY = 90;
+
+const RESPONSE_FORMATS: Readonly<Record<number, ResponseFormatName>> = {
+  [ResponseFormat.RESPONSE_FORMAT_UNSPECIFIED]: 'binary',
+  [ResponseFormat.RESPONSE_FORMAT_BINARY]: 'binary',
+  [ResponseFormat.RESPONSE_FORMAT_JSON]: 'json',
+  [ResponseFormat.RESPONSE_FORMAT_S3]: 's3',
+};
+
+const IMAGE_FORMATS: Readonly<Record<number, ImageFormat>> = {
+  [ImageEncoding.IMAGE_ENCODING_UNSPECIFIED]: 'jpeg',
+  [ImageEncoding.IMAGE_ENCODING_JPEG]: 'jpeg',
+  [ImageEncoding.IMAGE_ENCODING_PNG]: 'png',
+  [ImageEncoding.IMAGE_ENCODING_WEBP]: 'webp',
+};
+
+/**
+ * Checks `wire` against the fixed limits and the engine's capabilities and fills in every default.
+ * @throws {InvalidRequestError} with every violation.
+ * @throws {NotFoundError} for a model or LoRA the engine does not have.
+ * @throws {PreconditionError} for what this engine cannot honour.
+ */
+export function checkImageRequest(wire: GenerateImageRequest, engine: EngineCapabilities): ImageRequest {
+  const faults = new Faults();
+  const named = engine.models.find(({ name }) => name === wire.model);
+  const model = named ?? engine.models[0];
+  if (wire.model !== '' && named === undefined) faults.notFound(new NotFoundError('model', wire.model));
+
+  checkText(wire, faults);
+  const loras = checkLoras(wire.loras, engine, faults);
+  const { width, height } = checkDimensions(wire, model, engine, faults);
+  checkNumber('steps', wire.steps, 1, engine.maxSteps, 'STEPS_OUT_OF_RANGE', faults);
+  checkNumber(
+    'guidance_scale',
+    wire.guidanceScale,
+    0,
+    engine.maxGuidanceScale,
+    'GUIDANCE_OUT_OF_RANGE',
+    faults,
+  );
+  checkSampler(wire.sampler, engine, faults);
+  const responseFormat = checkEnum(
+    'response_format',
+    RESPONSE_FORMATS,
+    wire.responseFormat,
+    'binary',
+    faults,
+  );
+  const format = checkEnum('image_encoding', IMAGE_FORMATS, wire.imageEncoding, 'jpeg', faults);
+  checkQuality(wire.imageQuality, format, faults);
+  checkLabels(wire.labels, faults);
+  if (wire.requestId !== '' && !isCanonicalUuid(wire.requestId)) {
+    faults.add('request_id', 'REQUEST_ID_INVALID', 'must be a canonical lower-case UUID, or empty');
+  }
+  faults.throwIfAny();
+
+  return {
+    job: {
+      requestId: wire.requestId === '' ? randomUUID() : wire.requestId,
+      prompt: wire.prompt,
+      negativePrompt: wire.negativePrompt,
+      model: model.name,
+      width,
+      height,
+      // From 1 to 2^31 − 1: the range in which every engine takes a seed literally (reference § 2).
+      seed: wire.seed ?? randomInt(1, 2 ** 31),
+      steps: wire.steps ?? model.defaultSteps,
+      guidanceScale: wire.guidanceScale ?? model.defaultGuidanceScale,
+      sampler: wire.sampler === '' ? (engine.samplers[0] ?? '') : wire.sampler,
+      loras,
+      includePreviews: wire.includePreviews,
+    },
+    responseFormat,
+    format,
+    quality: format === 'png' ? 0 : (wire.imageQuality ?? DEFAULT_IMAGE_QUALITY),
+    labels: wire.labels,
+    warnings: ignoredFields(wire, model),
+  };
+}
+
+function checkEnum<T>(
+  field: string,
+  known: Readonly<Record<number, T>>,
+  value: number,
+  fallback: T,
+  faults: Faults,
+): T {
+  const name = known[value];
+  if (name === undefined) faults.add(field, 'ENUM_UNKNOWN', `${value} is not a known value`);
+  return name ?? fallback;
+}
+
+function checkSampler(sampler: string, engine: EngineCapabilities, faults: Faults): void {
+  if (sampler === '' || engine.samplers.includes(sampler)) return;
+  const known = engine.samplers.slice(0, 20).join(', ');
+  faults.add(
+    'sampler',
+    'SAMPLER_UNKNOWN',
+    known === '' ? 'this engine has no samplers to choose' : `must be one of ${known}`,
+  );
+}
+
+function checkQuality(quality: number | undefined, format: ImageFormat, faults: Faults): void {
+  if (quality === undefined) return;
+  if (format === 'png') faults.add('image_quality', 'QUALITY_INVALID', 'PNG is lossless: leave it unset');
+  else if (quality < 1 || quality > 100) {
+    faults.add('image_quality', 'QUALITY_INVALID', `must be from 1 to 100, got ${quality}`);
+  }
+}
+
+function ignoredFields(wire: GenerateImageRequest, model: EngineModel): GenerationWarning[] {
+  const warnings: GenerationWarning[] = [];
+  const ignore = (field: string): void => {
+    const reason = `${field.toUpperCase()}_IGNORED`;
+    warnings.push({ reason, field, message: `model ${model.name} does not use ${field}` });
+  };
+  if (wire.negativePrompt !== '' && !model.supportsNegativePrompt) ignore('negative_prompt');
+  if (wire.guidanceScale !== undefined && !model.supportsGuidanceScale) ignore('guidance_scale');
+  return warnings;
+}

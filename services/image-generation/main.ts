@@ -1,0 +1,7 @@
+import { runUntilSignal } from '../runtime/lifecycle.ts';
+import { imageGenerationConfig } from './config.ts';
+import { startImageGeneration, STOP_CALLS_MS, STOP_HANDOFF_MS } from './image-generation.ts';
+
+await runUntilSignal(() => startImageGeneration(imageGenerationConfig(process.env)), {
+  stopDeadlineMs: STOP_CALLS_MS + STOP_HANDOFF_MS + 5_000,
+});
