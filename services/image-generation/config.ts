@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { archiveLocationVariables } from '../runtime/archive-location.ts';
 import {
   flag,
   integer,
@@ -10,7 +11,6 @@ import {
   readEnvironment,
   text,
   urlList,
-  variable,
 } from '../runtime/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../runtime/logger.ts';
 
@@ -36,16 +36,7 @@ export const imageGenerationVariables = z.object({
     join(tmpdir(), 'sekai-image-spool'),
   ),
   SPOOL_MAX_BYTES: integer('Most bytes in the spool.', MiB, 2 ** 50).prefault(String(1024 * MiB)),
-  S3_BUCKET: text('Bucket that the archiver writes to; callers are told.').prefault(
-    'customers-sekai-background-image-gen',
-  ),
-  S3_PREFIX: variable(
-    {
-      expected: 'a key prefix of letters, digits and . _ - /, not starting with /',
-      purpose: 'Key prefix that the archiver writes under; callers are told.',
-    },
-    (value) => (/^[\w.-][\w./-]*$/.test(value) ? `${value.replace(/\/+$/, '')}/` : undefined),
-  ).prefault('customers/sekai/background-image-gen/'),
+  ...archiveLocationVariables,
   LOG_LEVEL: oneOf('Least severity that is logged.', LOG_LEVELS).prefault('info'),
 });
 

@@ -27,6 +27,7 @@ export function openJetStreamConnection(servers: readonly string[], logger: Logg
   function setConnected(value: boolean): void {
     if (connected === value) return;
     connected = value;
+    if (stopping.signal.aborted) return;
     logger.info(value ? 'NATS connected' : 'NATS disconnected');
     for (const listener of listeners) listener(value);
   }

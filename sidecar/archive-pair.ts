@@ -1,0 +1,162 @@
+import { type ArchivedPair, type CheckedArchiveEvent, EventFault, pairKeys } from '../proto/archive-event.ts';
+import type { ArchiveIndex } from './archive-index.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import { contentHash } from './content-hash.ts';
+import type { ImageChunks } from './image-chunks.ts';
+import type { ObjectStore, StoredObject } from './object-store.ts';
+
+export interface ArchivePairParts {
+  readonly objectStore: ObjectStore;
+  readonly chunks: ImageChunks;
+  readonly index: ArchiveIndex;
+  /** Bounds the bytes of pairs in hand. */
+  readonly budget: ByteBudget;
+  readonly target: ArchiveTarget;
+  /** Whether to ask the bucket for a pair that the index does not know. */
+  readonly headBeforeUpload: boolean;
+}
+
+/** Where pairs are stored. */
+export interface ArchiveTarget {
+  readonly bucket: string;
+  /** Empty, or ends in "/". */
+  readonly prefix: string;
+}
+
+/** Hears what happens to the two objects of a pair. */
+export interface UploadObserver {
+  storing(key: string): void;
+  stored(key: string, bytes: number, elapsedMs: number): void;
+  /** The bucket would not say whether `key` exists. */
+  existenceUnknown(key: string): void;
+}
+
+/**
+ * Archives one pair: on return both objects are in the bucket and the index says so. Safe to repeat.
+ * Resolves with what had to be done.
+ * @throws {EventFault} the event can never succeed.
+ * @throws {TargetFault} the bucket or the way to it is at fault.
+ * @throws any other error: the queue's side is at fault; trying again is right.
+ */
+export type ArchivePair = (
+  event: CheckedArchiveEvent,
+  observer: UploadObserver,
+  signal: AbortSignal,
+) => Promise<'uploaded' | 'duplicate'>;
+
+export function createArchivePair(parts: ArchivePairParts): ArchivePair {
+  return async (event, observer, signal) => {
+    if (await isIndexed(parts, event)) return 'duplicate';
+    if (parts.headBeforeUpload && (await isInBucket(parts, event, observer, signal))) return 'duplicate';
+    const release = await parts.budget.acquire(event.imageSizeBytes + event.inputRecord.length, signal);
+    try {
+      const image = await fetchImage(parts, event, signal);
+      // Another archiver may have had the event before us, and purged the chunks once the pair was stored.
+      if (image === undefined) return await explainMissingChunks(parts, event, observer, signal);
+      await uploadPair(parts, event, image, observer, signal);
+      return 'uploaded';
+    } finally {
+      release();
+    }
+  };
+}
+
+const isIndexed = async (parts: ArchivePairParts, event: CheckedArchiveEvent): Promise<boolean> =>
+  (await parts.index.get(event.imageHash)) !== undefined;
+
+/** Asks for the record, which is uploaded last: where it is, the image is. Indexes a pair it finds. */
+async function isInBucket(
+  { objectStore, index, target }: ArchivePairParts,
+  event: CheckedArchiveEvent,
+  observer: UploadObserver,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { record } = pairKeys(target.prefix, event.imageHash);
+  const existence = await objectStore.exists(record, signal);
+  if (existence === 'unknown') observer.existenceUnknown(record);
+  if (existence !== 'present') return false;
+  await index.putIfAbsent(event.imageHash, archivedPair(target, event.imageHash, ''));
+  return true;
+}
+
+/** The image's bytes, or undefined when chunks are missing. Bytes of the wrong size or hash are the event's fault. */
+async function fetchImage(
+  { chunks }: ArchivePairParts,
+  event: CheckedArchiveEvent,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const { image, imageHash, imageSizeBytes } = event;
+  const bytes = image.kind === 'inline' ? image.bytes : await joinChunks(chunks, event, image, signal);
+  if (bytes === undefined) return undefined;
+  if (bytes.length !== imageSizeBytes) throw sizeMismatch('image', bytes.length, imageSizeBytes);
+  const actual = Buffer.from(await contentHash(bytes)).toString('hex');
+  if (actual === imageHash) return bytes;
+  throw new EventFault('HASH_MISMATCH', `image has SHA-256 ${actual}, announced was ${imageHash}`);
+}
+
+async function joinChunks(
+  chunks: ImageChunks,
+  { imageHash, handoffId, imageSizeBytes }: CheckedArchiveEvent,
+  { chunkCount, chunkBytes }: { readonly chunkCount: number; readonly chunkBytes: number },
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const image = Buffer.allocUnsafeSlow(imageSizeBytes);
+  for (let index = 0; index < chunkCount; index += 1) {
+    signal.throwIfAborted();
+    const chunk = await chunks.get({ imageHash, handoffId, index }, signal);
+    if (chunk === undefined) return undefined;
+    const offset = index * chunkBytes;
+    const expectedBytes = Math.min(chunkBytes, imageSizeBytes - offset);
+    if (chunk.length !== expectedBytes) throw sizeMismatch(`chunk ${index}`, chunk.length, expectedBytes);
+    image.set(chunk, offset);
+  }
+  return image;
+}
+
+const sizeMismatch = (what: string, actual: number, announced: number): EventFault =>
+  new EventFault('SIZE_MISMATCH', `${what} has ${actual} bytes, announced were ${announced}`);
+
+async function explainMissingChunks(
+  parts: ArchivePairParts,
+  event: CheckedArchiveEvent,
+  observer: UploadObserver,
+  signal: AbortSignal,
+): Promise<'duplicate'> {
+  if (await isIndexed(parts, event)) return 'duplicate';
+  if (await isInBucket(parts, event, observer, signal)) return 'duplicate';
+  throw new EventFault('CHUNKS_MISSING', 'chunks of the image are gone and the pair is not in the bucket');
+}
+
+async function uploadPair(
+  { objectStore, index, target }: ArchivePairParts,
+  { imageHash, imageMediaType, inputRecord, requestId }: CheckedArchiveEvent,
+  image: Uint8Array,
+  observer: UploadObserver,
+  signal: AbortSignal,
+): Promise<void> {
+  const keys = pairKeys(target.prefix, imageHash);
+  const metadata = { 'request-id': requestId };
+  const store = async (object: StoredObject): Promise<void> => {
+    const start = performance.now();
+    observer.storing(object.key);
+    await objectStore.put(object, signal);
+    observer.stored(object.key, object.body.length, Math.round(performance.now() - start));
+  };
+  const imageSha256 = Buffer.from(imageHash, 'hex');
+  const recordSha256 = await contentHash(inputRecord);
+  // In this order: a record in the bucket proves that its image is there.
+  await store({ key: keys.image, body: image, contentType: imageMediaType, sha256: imageSha256, metadata });
+  await store({
+    key: keys.record,
+    body: inputRecord,
+    contentType: 'application/json',
+    sha256: recordSha256,
+    metadata,
+  });
+  await index.putIfAbsent(imageHash, archivedPair(target, imageHash, requestId));
+}
+
+function archivedPair(target: ArchiveTarget, imageHash: string, requestId: string): ArchivedPair {
+  const { image, record } = pairKeys(target.prefix, imageHash);
+  return { bucket: target.bucket, key: image, recordKey: record, archiveTime: new Date(), requestId };
+}

@@ -1,0 +1,18 @@
+import type { Command } from 'commander';
+
+/** What a command may touch of its process. */
+export interface CliIo {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal;
+}
+
+/** Adds one command to the program; `finish` takes the exit code it ends with. */
+export type RegisterCommand = (program: Command, io: CliIo, finish: (exitCode: number) => void) => void;
+
+/** EX_USAGE of sysexits.h. */
+export const EXIT_CODE_USAGE = 64;
+/** 128 + SIGINT, as shells have it. */
+export const EXIT_CODE_INTERRUPTED = 130;

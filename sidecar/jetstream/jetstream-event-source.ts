@@ -1,0 +1,64 @@
+import type { Msg, NatsConnection } from 'nats';
+import { CONSUMER_ARCHIVER, STREAM_EVENTS } from '../../proto/archive-event.ts';
+import type { EventSource, HeldEvent } from '../event-source.ts';
+import { type PullTimings, pullMessage } from './pull-request.ts';
+
+const NEXT_SUBJECT = `$JS.API.CONSUMER.MSG.NEXT.${STREAM_EVENTS}.${CONSUMER_ARCHIVER}`;
+/** A restarted server is noticed within two heartbeats and a second, by each worker for itself. */
+const PULL_TIMINGS: PullTimings = { expiresMs: 10_000, heartbeatMs: 2_000 };
+const CONFIRM_TIMEOUT_MS = 5_000;
+
+/**
+ * Events from the shared consumer, one per pull. `ensureConsumer` is called first, and again whenever the consumer
+ * seems to be gone.
+ */
+export function createJetStreamEventSource(
+  connection: NatsConnection,
+  ensureConsumer: () => Promise<void>,
+  timings: PullTimings = PULL_TIMINGS,
+): EventSource {
+  let ensured: Promise<void> | undefined;
+  return {
+    next: async (signal) => {
+      if (signal.aborted) return undefined;
+      ensured ??= ensureConsumer();
+      try {
+        await ensured;
+        const message = await pullMessage(connection, NEXT_SUBJECT, timings, signal);
+        return message && holdEvent(message, connection);
+      } catch (error) {
+        ensured = undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+/** Answers by the acknowledgement protocol itself (ADR-15), where every answer can be confirmed. */
+function holdEvent(message: Msg, connection: NatsConnection): HeldEvent {
+  const confirm = async (answer: string): Promise<void> => {
+    await connection.request(message.reply ?? '', answer, { timeout: CONFIRM_TIMEOUT_MS });
+  };
+  return {
+    sequence: streamSequence(message.reply ?? ''),
+    subjectHash: message.subject.slice(message.subject.lastIndexOf('.') + 1),
+    messageId: message.headers?.get('Nats-Msg-Id') || undefined,
+    payload: message.data,
+    ack: () => confirm('+ACK'),
+    retry: (delayMs) => {
+      message.respond(delayMs > 0 ? `-NAK ${JSON.stringify({ delay: delayMs * 1_000_000 })}` : '-NAK');
+    },
+    // Without a reason: servers before 2.10.4 ignore a `+TERM` that carries one.
+    reject: () => confirm('+TERM'),
+    working: () => void message.respond('+WPI'),
+  };
+}
+
+/**
+ * From `$JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.…`, in newer servers with a domain and an account
+ * after `ACK`.
+ */
+export function streamSequence(ackSubject: string): number {
+  const tokens = ackSubject.split('.');
+  return Number(tokens[tokens.length === 9 ? 5 : 7] ?? 0);
+}

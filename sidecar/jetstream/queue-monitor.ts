@@ -1,0 +1,108 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { JetStreamManager, KV, NatsConnection } from 'nats';
+import { CONSUMER_ARCHIVER, STREAM_EVENTS } from '../../proto/archive-event.ts';
+import type { Logger } from '../../services/runtime/logger.ts';
+import type { ArchiverMetrics } from '../archiver-metrics.ts';
+import {
+  type ConsumerSnapshot,
+  diagnose,
+  needsWatchdog,
+  remember,
+  type WatchdogTimings,
+} from './consumer-watchdog.ts';
+import { takeRebuildLease } from './rebuild-lease.ts';
+
+/** Between the diagnosis and the second look that must confirm it, as a part of the time between polls. */
+const CONFIRM_AFTER = 0.1;
+
+export interface QueueMonitorParts {
+  readonly connection: NatsConnection;
+  readonly jsm: JetStreamManager;
+  readonly bucket: KV;
+  readonly ensureConsumer: () => Promise<void>;
+  readonly metrics: ArchiverMetrics;
+  readonly log: Logger;
+  readonly timings: WatchdogTimings;
+}
+
+/**
+ * Until `signal` is aborted: looks at the queue every 10 s, for the gauges and, with an old server, for the
+ * watchdog. Never rejects.
+ */
+export async function monitorQueue(parts: QueueMonitorParts, signal: AbortSignal): Promise<void> {
+  let history: ConsumerSnapshot[] = [];
+  while (!signal.aborted) {
+    try {
+      history = await watch(parts, history, signal);
+    } catch (error) {
+      // No answer, no history: an outage is not a stall.
+      history = [];
+      if (!signal.aborted) parts.log.debug({ err: error }, 'Archive: the queue could not be looked at');
+    }
+    await delay(parts.timings.pollMs, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** One look, and the cure if it is needed and ours to give. Returns the history for the next look. */
+async function watch(
+  parts: QueueMonitorParts,
+  history: readonly ConsumerSnapshot[],
+  signal: AbortSignal,
+): Promise<ConsumerSnapshot[]> {
+  const { timings } = parts;
+  const first = remember(history, await look(parts), timings);
+  if (!needsWatchdog(parts.connection.info?.version ?? '')) return first;
+  const ailment = diagnose(first, timings);
+  if (ailment === undefined) return first;
+  await delay(timings.pollMs * CONFIRM_AFTER, undefined, { signal });
+  const second = remember(first, await look(parts), timings);
+  if (diagnose(second, timings) !== ailment || !(await takeRebuildLease(parts.bucket))) return second;
+  await rebuildConsumer(parts, ailment);
+  return [];
+}
+
+/** Deletes the consumer and creates it anew: every event still in the work queue is delivered again. */
+export async function rebuildConsumer(
+  {
+    jsm,
+    ensureConsumer,
+    metrics,
+    log,
+  }: Pick<QueueMonitorParts, 'jsm' | 'ensureConsumer' | 'metrics' | 'log'>,
+  ailment: string,
+): Promise<void> {
+  log.warn({ ailment }, 'Archive: consumer is rebuilt; upgrade nats-server to 2.10.25 or later');
+  try {
+    await jsm.consumers.delete(STREAM_EVENTS, CONSUMER_ARCHIVER);
+  } catch (error) {
+    // 2.9 has been seen to delete a consumer and then to complain about its folder.
+    log.warn({ err: error }, 'Archive: deleting the consumer was answered with an error');
+  }
+  await ensureConsumer();
+  metrics.consumerRebuilt();
+}
+
+async function look({ jsm, metrics }: QueueMonitorParts): Promise<ConsumerSnapshot> {
+  // The consumer first: what is published or acknowledged in between then looks like too few events, or too many
+  // for one poll, and "stranded" needs a minute of them.
+  const consumer = await jsm.consumers.info(STREAM_EVENTS, CONSUMER_ARCHIVER);
+  const { state } = await jsm.streams.info(STREAM_EVENTS);
+  metrics.queueSeen({
+    messages: state.messages,
+    bytes: state.bytes,
+    pending: consumer.num_pending,
+    ackPending: consumer.num_ack_pending,
+    oldestAgeSeconds: state.messages === 0 ? 0 : (Date.now() - Date.parse(state.first_ts)) / 1000,
+  });
+  const { delivered, ack_floor: ackFloor } = consumer;
+  return {
+    atMs: Date.now(),
+    messages: state.messages,
+    numPending: consumer.num_pending,
+    numAckPending: consumer.num_ack_pending,
+    numWaiting: consumer.num_waiting,
+    maxAckPending: consumer.config.max_ack_pending ?? Number.MAX_SAFE_INTEGER,
+    delivered: `${delivered.consumer_seq}/${delivered.stream_seq}`,
+    ackFloor: `${ackFloor.consumer_seq}/${ackFloor.stream_seq}`,
+  };
+}

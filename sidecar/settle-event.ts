@@ -1,0 +1,230 @@
+import {
+  type CheckedArchiveEvent,
+  decodeArchiveEvent,
+  EventFault,
+  isCanonicalUuid,
+  NewerSchemaError,
+  pairKeys,
+} from '../proto/archive-event.ts';
+import { type BackoffOptions, backoffDelayMs } from '../services/runtime/backoff.ts';
+import type { Logger } from '../services/runtime/logger.ts';
+import type { ArchivePair, ArchiveTarget, UploadObserver } from './archive-pair.ts';
+import type { ArchiverMetrics, RetryClass } from './archiver-metrics.ts';
+import type { Attempts } from './attempts.ts';
+import type { TargetVerdict } from './breaker.ts';
+import type { DeadLetters } from './dead-letters.ts';
+import type { HeldEvent } from './event-source.ts';
+import type { ImageChunks } from './image-chunks.ts';
+import { TargetFault, type TargetFaultKind } from './object-store.ts';
+
+export interface SettleEventParts {
+  readonly archivePair: ArchivePair;
+  readonly chunks: ImageChunks;
+  readonly deadLetters: DeadLetters;
+  readonly attempts: Attempts;
+  readonly target: ArchiveTarget;
+  /** Delays between attempts at one event. */
+  readonly backoff: BackoffOptions;
+  /** How often a held event is reported as being worked on, ms; a third of the consumer's `ack_wait`. */
+  readonly heartbeatMs: number;
+  readonly log: Logger;
+  readonly metrics: ArchiverMetrics;
+}
+
+/** Works on one held event until it is acknowledged, given back or buried. Never rejects. */
+export type SettleEvent = (held: HeldEvent, hardStop: AbortSignal) => Promise<TargetVerdict>;
+
+/** A newer archiver is being rolled out, or will be: minutes, not seconds. */
+const NEWER_SCHEMA_DELAY_MS = 5 * 60_000;
+/** These do not heal by themselves. */
+const NEEDS_AN_OPERATOR: ReadonlySet<TargetFaultKind> = new Set([
+  'credentials',
+  'permission',
+  'bucket',
+  'configuration',
+  'clock',
+]);
+
+export function createSettleEvent(parts: SettleEventParts): SettleEvent {
+  const warnExistenceUnknown = onceOnly((key: string) =>
+    parts.log.warn(
+      { key },
+      'Internal S3: HEAD is answered 403, so archived pairs are uploaded again: grant s3:ListBucket',
+    ),
+  );
+  return async (held, hardStop) => {
+    const heartbeat = setInterval(() => held.working(), parts.heartbeatMs);
+    const work = new EventWork(parts, held, hardStop, warnExistenceUnknown);
+    try {
+      return await work.run();
+    } catch (error) {
+      return await work.failed(error);
+    } finally {
+      clearInterval(heartbeat);
+    }
+  };
+}
+
+/** The state of one event's handling: what is known of it by the time something fails. */
+class EventWork {
+  readonly #parts: SettleEventParts;
+  readonly #held: HeldEvent;
+  readonly #hardStop: AbortSignal;
+  readonly #warnExistenceUnknown: (key: string) => void;
+  #event: CheckedArchiveEvent | undefined;
+  #key: string;
+
+  constructor(
+    parts: SettleEventParts,
+    held: HeldEvent,
+    hardStop: AbortSignal,
+    warnExistenceUnknown: (key: string) => void,
+  ) {
+    this.#parts = parts;
+    this.#held = held;
+    this.#hardStop = hardStop;
+    this.#warnExistenceUnknown = warnExistenceUnknown;
+    this.#key = pairKeys(parts.target.prefix, held.subjectHash).image;
+  }
+
+  async run(): Promise<TargetVerdict> {
+    const event = this.#decode();
+    this.#event = event;
+    const { archivePair, attempts, metrics, log } = this.#parts;
+    const outcome = await untilAborted(
+      archivePair(event, this.#observer(event), this.#hardStop),
+      this.#hardStop,
+    );
+    await this.#finish(event);
+    metrics.archived(outcome);
+    attempts.forget(event.imageHash);
+    if (outcome === 'uploaded') return { target: 'good' };
+    const { imageHash: hash, requestId } = event;
+    log.info({ hash, requestId }, `Internal S3: Already archived ${hash}`);
+    return { target: 'unknown' };
+  }
+
+  #decode(): CheckedArchiveEvent {
+    const event = decodeArchiveEvent(this.#held.payload);
+    if (event.imageHash === this.#held.subjectHash) return event;
+    throw new EventFault('INVALID_FIELD', 'image_hash is not the hash in the subject');
+  }
+
+  #observer({ imageHash: hash, requestId }: CheckedArchiveEvent): UploadObserver {
+    const { log, metrics } = this.#parts;
+    return {
+      storing: (key) => (this.#key = key),
+      stored: (key, bytes, elapsedMs) => {
+        metrics.objectStored(bytes, elapsedMs);
+        log.info({ key, hash, requestId, bytes, ms: elapsedMs }, `Internal S3: Successfully uploaded ${key}`);
+      },
+      existenceUnknown: this.#warnExistenceUnknown,
+    };
+  }
+
+  /** The pair is archived. Chunks go first: an event acknowledged before them could leave them behind. */
+  async #finish({ imageHash, image }: CheckedArchiveEvent): Promise<void> {
+    const { chunks, log } = this.#parts;
+    await chunks.purge(imageHash);
+    await this.#held.ack();
+    if (image.kind === 'inline') return;
+    // A publisher of the same image may have written chunks between the purge and the ack, and will find the
+    // event queued or the pair archived. What this purge misses is collected by max_age.
+    await chunks.purge(imageHash).catch((error: unknown) => {
+      log.warn({ err: error, hash: imageHash }, 'Archive: second purge of chunks failed');
+    });
+  }
+
+  async failed(error: unknown): Promise<TargetVerdict> {
+    if (this.#hardStop.aborted) return this.#handBack('stopping', 0);
+    if (error instanceof EventFault) return this.#bury(error);
+    if (error instanceof NewerSchemaError) return this.#leaveForNewer(error);
+    const attempt = this.#parts.attempts.count(this.#held.subjectHash);
+    const delayMs = backoffDelayMs(attempt - 1, this.#parts.backoff);
+    if (error instanceof TargetFault) return this.#targetFault(error, attempt, delayMs);
+    this.#parts.log.warn(
+      { err: error, ...this.#facts(), attempt, retryInMs: delayMs },
+      `Archive: attempt at ${this.#held.subjectHash} failed, it stays queued`,
+    );
+    return this.#handBack('queue', delayMs);
+  }
+
+  #targetFault(fault: TargetFault, attempt: number, delayMs: number): TargetVerdict {
+    const { kind, cure, retryAfterMs } = fault;
+    const retryInMs = Math.max(delayMs, retryAfterMs ?? 0);
+    const facts = { ...this.#facts(), key: this.#key, kind, cure, attempt, retryInMs };
+    const text = `Internal S3: Failed to upload ${this.#key}: ${fault.message}`;
+    if (NEEDS_AN_OPERATOR.has(kind)) this.#parts.log.error(facts, text);
+    else this.#parts.log.warn(facts, text);
+    this.#handBack('target', retryInMs);
+    return { target: 'faulty', retryAfterMs };
+  }
+
+  #leaveForNewer(error: NewerSchemaError): TargetVerdict {
+    this.#parts.log.error(
+      { ...this.#facts(), alert: true, retryInMs: NEWER_SCHEMA_DELAY_MS },
+      `Archive: ${error.message}; the event stays queued for a newer archiver`,
+    );
+    return this.#handBack('newer_schema', NEWER_SCHEMA_DELAY_MS);
+  }
+
+  async #bury(fault: EventFault): Promise<TargetVerdict> {
+    const { deadLetters, attempts, log, metrics } = this.#parts;
+    const { subjectHash: imageHash, payload, sequence } = this.#held;
+    const handoffId = this.#event?.handoffId ?? standInId(this.#held);
+    try {
+      await deadLetters.bury({ imageHash, handoffId, payload, fault }, this.#hardStop);
+      await this.#held.reject();
+    } catch (error) {
+      const retryInMs = backoffDelayMs(attempts.count(imageHash) - 1, this.#parts.backoff);
+      log.error(
+        { err: error, ...this.#facts(), retryInMs },
+        'Archive: dead letter could not be kept, the event stays queued',
+      );
+      return this.#handBack(this.#hardStop.aborted ? 'stopping' : 'queue', retryInMs);
+    }
+    metrics.buried(fault.reason);
+    attempts.forget(imageHash);
+    log.error(
+      { ...this.#facts(), handoffId, sequence, reason: fault.reason },
+      `Internal S3: Failed to upload ${this.#key}: dead letter, ${fault.reason}: ${fault.message}`,
+    );
+    return { target: 'unknown' };
+  }
+
+  #handBack(why: RetryClass, delayMs: number): TargetVerdict {
+    this.#held.retry(delayMs);
+    this.#parts.metrics.retried(why);
+    return { target: 'unknown' };
+  }
+
+  #facts(): Readonly<Record<string, unknown>> {
+    return { hash: this.#held.subjectHash, requestId: this.#event?.requestId };
+  }
+}
+
+const standInId = ({ messageId, sequence }: HeldEvent): string =>
+  messageId !== undefined && isCanonicalUuid(messageId) ? messageId : `seq-${sequence}`;
+
+function onceOnly(act: (key: string) => void): (key: string) => void {
+  let done = false;
+  return (key) => {
+    if (!done) act(key);
+    done = true;
+  };
+}
+
+/** Work that ignores its signal must not hold up a hard stop. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort);
+  }
+}
