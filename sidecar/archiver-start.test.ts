@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createLogger } from '../services/runtime/logger.ts';
 import { openArchiveBench } from '../test/_support/archive-bench.ts';
 import { createMemoryObjectStore } from '../test/_support/memory-object-store.ts';
-import { natsBinaries } from '../test/_support/nats-binaries.ts';
+import { natsServerBinaries } from '../test/_support/nats-binaries.ts';
 import { startArchiver } from './archiver.ts';
 import { readArchiverConfig } from './config.ts';
 
@@ -23,7 +23,7 @@ describe('starting an archiver', () => {
   });
 
   it('fails when the NATS server can never carry an event', async () => {
-    const [newest] = natsBinaries();
+    const [newest] = natsServerBinaries();
     const bench = await openArchiveBench(newest?.binary ?? '', 'max_payload: 100KB');
     const archiver = await startArchiver(configFor(bench.server.url), overrides());
     expect(await archiver.failed).toMatchObject({ name: 'UnfitNatsServerError' });
@@ -32,7 +32,7 @@ describe('starting an archiver', () => {
   });
 
   it('says that it is ready once it takes events, and that it is not when NATS is lost', async () => {
-    const [newest] = natsBinaries();
+    const [newest] = natsServerBinaries();
     const bench = await openArchiveBench(newest?.binary ?? '');
     const archiver = await startArchiver(configFor(bench.server.url), overrides());
     expect(await archiver.ready).toBe(true);

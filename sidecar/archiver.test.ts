@@ -24,7 +24,7 @@ import {
   until,
 } from '../test/_support/archive-bench.ts';
 import { createMemoryObjectStore, type MemoryObjectStore } from '../test/_support/memory-object-store.ts';
-import { natsBinaries } from '../test/_support/nats-binaries.ts';
+import { natsServerBinaries } from '../test/_support/nats-binaries.ts';
 import { type Archiver, startArchiver } from './archiver.ts';
 import { type ArchiverConfig, readArchiverConfig } from './config.ts';
 import { TargetFault } from './object-store.ts';
@@ -32,7 +32,7 @@ import { TargetFault } from './object-store.ts';
 const PREFIX = 'customers/sekai/background-image-gen/';
 const KIB = 1024;
 
-describe.each(natsBinaries())('archiver on nats-server $version', ({ binary }) => {
+describe.each(natsServerBinaries())('archiver on nats-server $version', ({ binary }) => {
   let bench: ArchiveBench;
   let store: MemoryObjectStore;
   let lines: string[];

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { natsBinaries } from '../../test/_support/nats-binaries.ts';
+import { natsServerBinaries } from '../../test/_support/nats-binaries.ts';
 import { findNatsServer, startNatsServer } from './nats-server.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'sekai-nats-launch-'));
@@ -16,7 +16,7 @@ const alive = (pid: number): boolean => {
   }
 };
 
-describe.each(natsBinaries())('nats-server $version', ({ binary, version }) => {
+describe.each(natsServerBinaries())('nats-server $version', ({ binary, version }) => {
   it('starts on a free port, survives a kill by restarting on the same port, and stops', async () => {
     const server = await startNatsServer({ binary, directory: join(directory, version) });
     expect(server.version).toBe(version);

@@ -83,8 +83,9 @@ export async function findNatsServer(environment: NodeJS.ProcessEnv = process.en
   const folders = [
     ...(environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''),
     '/usr/sbin',
-    // From the source tree and from dist/ alike, the package is run in its root folder.
-    join(process.cwd(), '.sekai', 'bin'),
+    // The repository's own, seen from the source tree and from dist/.
+    new URL('../../.sekai/bin', import.meta.url).pathname,
+    new URL('../../../.sekai/bin', import.meta.url).pathname,
   ];
   const candidates = named ? [named] : folders.map((folder) => join(folder, 'nats-server'));
   for (const candidate of candidates) if (await isExecutable(candidate)) return candidate;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { startNatsServer } from '../../deploy/dev/nats-server.ts';
 import { createLogger } from '../../services/runtime/logger.ts';
-import { natsBinaries } from '../../test/_support/nats-binaries.ts';
+import { natsServerBinaries } from '../../test/_support/nats-binaries.ts';
 import { until } from '../../test/_support/archive-bench.ts';
 import { connectionOptions, connectNats, UnfitNatsServerError } from './connection.ts';
 
@@ -26,7 +26,7 @@ describe('connection options', () => {
   });
 });
 
-describe.each(natsBinaries())('connection to nats-server $version', ({ binary, version }) => {
+describe.each(natsServerBinaries())('connection to nats-server $version', ({ binary, version }) => {
   it('refuses a server whose max_payload is too small for an event', async () => {
     const server = await startNatsServer({
       binary,

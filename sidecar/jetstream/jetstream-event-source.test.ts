@@ -9,14 +9,14 @@ import {
   testImage,
   until,
 } from '../../test/_support/archive-bench.ts';
-import { natsBinaries } from '../../test/_support/nats-binaries.ts';
+import { natsServerBinaries } from '../../test/_support/nats-binaries.ts';
 import type { HeldEvent } from '../event-source.ts';
 import { createJetStreamEventSource, streamSequence } from './jetstream-event-source.ts';
 import { ensureConsumer } from './topology.ts';
 
 const never = new AbortController().signal;
 
-describe.each(natsBinaries())('event source on nats-server $version', ({ binary }) => {
+describe.each(natsServerBinaries())('event source on nats-server $version', ({ binary }) => {
   let bench: ArchiveBench;
   beforeAll(async () => {
     bench = await openArchiveBench(binary);
@@ -62,6 +62,17 @@ describe.each(natsBinaries())('event source on nats-server $version', ({ binary 
     expect(held.subjectHash).toBe(hash);
     await held.reject();
     expect(await messageCount(bench.jsm, STREAM_EVENTS)).toBe(0);
+  });
+
+  it('does not mind being told about an event when the connection has closed', async () => {
+    const connection = await connect({ servers: bench.server.url });
+    await publish();
+    const held = await createJetStreamEventSource(connection, async () => {}).next(never);
+    await connection.close();
+    held?.working();
+    held?.retry(0);
+    await expect(held?.ack()).rejects.toThrow(/CLOSED/);
+    await bench.jsm.streams.purge(STREAM_EVENTS);
   });
 
   it('says so when nothing came in time', async () => {
@@ -118,7 +129,6 @@ describe.each(natsBinaries())('event source on nats-server $version', ({ binary 
 
   it('fails when the server falls silent', async () => {
     const events = source(200, 60_000);
-    const connection = await connect({ servers: bench.server.url });
     const pulling = events.next(never);
     const outcome = pulling.then(() => 'an event', String);
     await until('pull stands', async () => {
@@ -128,7 +138,6 @@ describe.each(natsBinaries())('event source on nats-server $version', ({ binary 
     await bench.server.kill('SIGSTOP');
     expect(await outcome).toMatch(/no sign of life/);
     await bench.server.kill('SIGCONT');
-    await connection.close();
   });
 });
 

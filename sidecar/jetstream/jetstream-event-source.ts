@@ -39,18 +39,20 @@ function holdEvent(message: Msg, connection: NatsConnection): HeldEvent {
   const confirm = async (answer: string): Promise<void> => {
     await connection.request(message.reply ?? '', answer, { timeout: CONFIRM_TIMEOUT_MS });
   };
+  // On a connection that is closed for good there is nobody to tell; the event comes back when its ack_wait ends.
+  const tell = (answer: string): void => {
+    if (!connection.isClosed()) message.respond(answer);
+  };
   return {
     sequence: streamSequence(message.reply ?? ''),
     subjectHash: message.subject.slice(message.subject.lastIndexOf('.') + 1),
     messageId: message.headers?.get('Nats-Msg-Id') || undefined,
     payload: message.data,
     ack: () => confirm('+ACK'),
-    retry: (delayMs) => {
-      message.respond(delayMs > 0 ? `-NAK ${JSON.stringify({ delay: delayMs * 1_000_000 })}` : '-NAK');
-    },
+    retry: (delayMs) => tell(delayMs > 0 ? `-NAK ${JSON.stringify({ delay: delayMs * 1_000_000 })}` : '-NAK'),
     // Without a reason: servers before 2.10.4 ignore a `+TERM` that carries one.
     reject: () => confirm('+TERM'),
-    working: () => void message.respond('+WPI'),
+    working: () => tell('+WPI'),
   };
 }
 

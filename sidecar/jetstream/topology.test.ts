@@ -11,12 +11,12 @@ import {
   STREAM_EVENTS,
 } from '../../proto/archive-event.ts';
 import { type ArchiveBench, openArchiveBench } from '../../test/_support/archive-bench.ts';
-import { natsBinaries } from '../../test/_support/nats-binaries.ts';
+import { natsServerBinaries } from '../../test/_support/nats-binaries.ts';
 import { openArchivedBucket } from './jetstream-archive-index.ts';
 import { REBUILD_INTERVAL_MS, takeRebuildLease } from './rebuild-lease.ts';
 import { archiveStreams, ensureTopology } from './topology.ts';
 
-describe.each(natsBinaries())('streams as data on nats-server $version', ({ binary }) => {
+describe.each(natsServerBinaries())('streams as data on nats-server $version', ({ binary }) => {
   let bench: ArchiveBench;
   beforeAll(async () => {
     bench = await openArchiveBench(binary);

@@ -1,32 +1,33 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-
-export interface NatsBinary {
-  readonly binary: string;
-  readonly version: string;
-}
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
 
 /**
- * Every nats-server of this machine that the tests should run against, one per version: NATS_SERVER_BIN alone
- * when it is set, else those of PATH and the usual places.
+ * One executable per nats-server version on this machine: the suites that depend on it run with each.
+ * NATS_SERVER_BIN alone when it is set, else those of PATH and the usual places.
  */
-export function natsBinaries(environment: NodeJS.ProcessEnv = process.env): NatsBinary[] {
+export function natsServerBinaries(
+  environment: NodeJS.ProcessEnv = process.env,
+): { readonly version: string; readonly binary: string }[] {
+  const folders = (environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  const usual = ['/usr/sbin', join(process.cwd(), '.sekai', 'bin')];
   const named = environment['NATS_SERVER_BIN'];
-  const onPath = (environment['PATH'] ?? '').split(':').map((folder) => `${folder}/nats-server`);
-  const candidates = named
-    ? [named]
-    : [
-        '/opt/gobin/nats-server',
-        ...onPath,
-        '/usr/sbin/nats-server',
-        `${process.cwd()}/.sekai/bin/nats-server`,
-      ];
-  const byVersion = new Map<string, NatsBinary>();
-  for (const binary of candidates.filter((path) => existsSync(path))) {
-    const output = execFileSync(binary, ['--version'], { encoding: 'utf8' });
-    const version = /(\d+\.\d+\.\d+\S*)/.exec(output)?.[1] ?? output.trim();
-    if (!byVersion.has(version)) byVersion.set(version, { binary, version });
+  const candidates = named ? [named] : [...folders, ...usual].map((folder) => join(folder, 'nats-server'));
+  const byVersion = new Map<string, string>();
+  for (const candidate of candidates) {
+    if (!isExecutable(candidate)) continue;
+    const version = /\d+\.\d+\.\d+/.exec(execFileSync(candidate, ['--version'], { encoding: 'utf8' }))?.[0];
+    if (version !== undefined && !byVersion.has(version)) byVersion.set(version, candidate);
   }
   if (byVersion.size === 0) throw new Error('these tests need a nats-server: put one on PATH');
-  return [...byVersion.values()];
+  return [...byVersion].map(([version, binary]) => ({ version, binary }));
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

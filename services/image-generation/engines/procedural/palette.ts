@@ -218,7 +218,7 @@ function mooded(part: keyof Palette, base: Colour, reading: PromptReading, guida
     c *= 1 - 0.45 * strength * (traits.has('sunset') ? 0.3 : 1);
   }
   if (traits.has('dark') || unwantedTraits.has('bright'))
-    l *= 1 - (traits.has('storm') ? 0.1 : 0.28) * strength;
+    l *= 1 - (traits.has('storm') || base.l < 0.2 ? 0.1 : 0.24) * strength;
   if (traits.has('bright') || unwantedTraits.has('dark')) l += (1 - l) * 0.16 * strength;
   if (traits.has('pastel')) {
     l += (0.86 - l) * 0.5 * strength;

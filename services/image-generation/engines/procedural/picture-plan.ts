@@ -72,7 +72,7 @@ function cloudLayers(scene: Scene): readonly Layer[] {
   const soft = (rank: number, paint: SoftLayer): Layer => ({ kind: 'soft', rank, paint });
   const veil = { stretch: 3.4, octaves: 4, opacity: 0.5, softness: 0.9 };
   const heap = { stretch: 1.25, octaves: 5, opacity: 0.97, softness: 0.25 };
-  const sheet = { stretch: 1.7, octaves: 5, opacity: 0.96, softness: 0.7 };
+  const sheet = { stretch: 1.5, octaves: 6, opacity: 0.97, softness: 0.4 };
   const main = cloudKind === 'wisps' ? { ...veil, opacity: 0.8 } : cloudKind === 'sheet' ? sheet : heap;
   const more = Array.from({ length: ROUNDS }, (_, round) =>
     soft(

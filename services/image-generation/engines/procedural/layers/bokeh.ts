@@ -6,7 +6,7 @@ import type { Drawing, Studio } from './layer.ts';
 export function drawBokeh({ scene, frame }: Studio, round: number): readonly Drawing[] {
   const random = scene.random(`bokeh ${round}`);
   const { accent, light, horizon, aurora, cloudLit } = scene.palette;
-  const tints: readonly Colour[] = [accent, light, horizon, shade(accent, 0.05, 1, 30), cloudLit, aurora];
+  const tints: readonly Colour[] = [accent, light, horizon, shade(accent, 0, 1.1, -38), cloudLit, aurora];
   const city = scene.terrain === 'city';
   const count = Math.round(
     (scene.minimal ? 10 : scene.bokeh > 0 ? 34 : 24) *
@@ -32,7 +32,7 @@ export function drawFireflies({ scene, frame }: Studio, round: number): readonly
   const lights = Array.from({ length: 44 }, () => {
     const x = random.next() * frame.width;
     const y = frame.height * (1 - 0.55 * random.next() ** 1.2);
-    const r = frame.short * random.between(0.0018, 0.0055);
+    const r = frame.short * random.between(0.0022, 0.0062);
     const opacity = random.between(0.4, 1);
     return `<circle cx="${n(x)}" cy="${n(y)}" r="${n(r * 7)}" fill="url(#fly)" fill-opacity="${n(opacity * 0.55)}"/><circle cx="${n(x)}" cy="${n(y)}" r="${n(r)}" fill="${toHex(shade(tint, 0.07, 0.6))}" fill-opacity="${n(opacity)}"/>`;
   });

@@ -10,10 +10,12 @@ export const paintFlow: SoftLayer = async (field, { scene, frame, turns, signal 
   const noise = createNoise(random);
   const { zenith, middle, horizon, accent, cloudShade, haze } = scene.palette;
   // Skies are pale at the horizon; pools of colour must not be.
+  const dim = scene.bokeh > 0 ? 0.56 : 1;
   const rich = (tint: Colour): Colour => ({
-    l: Math.min(tint.l, scene.minimal ? 0.9 : 0.84) * (scene.bokeh > 0 ? 0.58 : 1),
+    l: Math.min(tint.l, scene.minimal ? 0.9 : 0.84) * dim,
     c: tint.c > 0.02 ? Math.max(tint.c, 0.1) : tint.c,
-    h: tint.h,
+    // Dark yellow is mustard; dark amber glows.
+    h: dim < 1 && tint.h > 60 && tint.h < 118 ? 48 : tint.h,
   });
   const tints = [zenith, middle, horizon, accent, cloudShade, haze, accent, middle].map(rich);
   const across = frame.width / frame.unit;

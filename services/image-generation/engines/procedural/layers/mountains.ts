@@ -15,11 +15,11 @@ export async function drawMountains(
   const random = scene.random(`mountains ${name}`);
   const foot = Math.min(1, scene.horizon + (scene.water === 'none' ? 0.16 : 0.004)) * frame.height;
   const steep = Math.min(1, (1.25 * frame.width) / frame.height);
-  const amplitude = (0.36 - 0.08 * depth) * random.between(0.9, 1.2) * steep;
-  const base = scene.horizon - 0.09 + 0.06 * depth;
+  const amplitude = (0.34 - 0.07 * depth) * random.between(0.9, 1.2) * steep;
+  const base = scene.horizon - 0.075 + 0.05 * depth;
   const ridge = createRidge(
     frame,
-    { base, amplitude, frequency: 1.5 + depth * 0.7, octaves: 6, kind: 'peaked' },
+    { base, amplitude, frequency: 1.25 + depth * 0.45, octaves: 6, kind: 'peaked' },
     random,
   );
   const noise = createNoise(random);

@@ -27,7 +27,7 @@ export function createRidge(frame: Frame, shape: RidgeShape, random: Random): Ri
     const at = (x / frame.unit) * shape.frequency + offset;
     return shape.kind === 'rolling'
       ? fractal(noise, at, row, shape.octaves, 0.42)
-      : 2.1 * (ridged(noise, at, row, shape.octaves, 0.48) - 0.62) + 0.35 * noise(at * 0.5, row + 40);
+      : 1.75 * (ridged(noise, at, row, shape.octaves, 0.46) - 0.5) + 0.3 * noise(at * 0.5, row + 40);
   };
   // Textures ask for the ridge at every pixel: a table with straight lines between its points is enough.
   const step = (2 * frame.width) / TABLE_SIZE;

@@ -13,7 +13,7 @@ export const pixelArt: Style = {
   description: 'Square blocks and few colours, larger the stronger; negative strengths give a soft focus.',
   async apply(canvas, strength, { frame }) {
     if (strength < 0) {
-      const soft = await toCanvas(pipeline(canvas).blur(Math.max(0.3, -strength * frame.unit * 0.0035)));
+      const soft = await toCanvas(pipeline(canvas).blur(0.6 - strength * frame.unit * 0.0035));
       return blendCanvases(canvas, soft, Math.min(1, -strength));
     }
     const block = Math.max(1, (frame.unit / BLOCKS) * Math.max(0.35, strength));
