@@ -1,7 +1,4 @@
-import { readFileSync } from 'node:fs';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
-import { loadFileDescriptorSetFromBuffer } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import {
   type ImageGenerationServiceServer,
@@ -9,6 +6,7 @@ import {
 } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import type { ListenAddress } from '../../runtime/environment.ts';
 import { serialiseResponse } from './chunk-serializer.ts';
+import { addReflection } from './reflection.ts';
 
 /** Requests are prompts: 8 KiB each of two texts and some labels. */
 const MAX_REQUEST_BYTES = 256 * 1024;
@@ -69,7 +67,7 @@ export async function startGrpcServer(
   };
   setServing(false);
   health.addToServer(server);
-  addReflection(server);
+  addReflection(server, [SERVICE_NAME, 'grpc.health.v1.Health']);
   const port = await bind(server, address);
   return {
     port,
@@ -83,16 +81,6 @@ export async function startGrpcServer(
       await allSettled(running);
     },
   };
-}
-
-/**
- * Reflection reads a descriptor set: with files loaded one by one, `grpc.health.v1.Health` could not be
- * resolved by `buf curl` (measured, @grpc/reflection 1.0.4).
- */
-function addReflection(server: Server): void {
-  const descriptors = readFileSync(new URL('../../../proto/gen/descriptor_set.binpb', import.meta.url));
-  const services = [SERVICE_NAME, 'grpc.health.v1.Health'];
-  new ReflectionService(loadFileDescriptorSetFromBuffer(descriptors), { services }).addToServer(server);
 }
 
 function bind(server: Server, { host, port }: ListenAddress): Promise<number> {

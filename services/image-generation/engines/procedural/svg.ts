@@ -21,11 +21,6 @@ export function radialGradient(id: string, stops: readonly Stop[]): string {
   return `<radialGradient id="${id}">${stopElements(stops)}</radialGradient>`;
 }
 
-/** A closed path. */
-export function polygon(points: readonly (readonly [x: number, y: number])[]): string {
-  return `M${points.map(([x, y]) => `${n(x)} ${n(y)}`).join('L')}Z`;
-}
-
 function stopElements(stops: readonly Stop[]): string {
   return stops
     .map(

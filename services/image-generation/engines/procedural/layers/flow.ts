@@ -38,7 +38,10 @@ export const paintFlow: SoftLayer = async (field, { scene, frame, turns, signal 
         const second = fractal(noise, u * 1.1 - 9 + first, v * 1.3 + first * 0.7, 2);
         const pu = u + bend * first;
         const pv = v + bend * second;
-        let [r, g, b, total] = [0, 0, 0, 0];
+        let r = 0;
+        let g = 0;
+        let b = 0;
+        let total = 0;
         for (const pool of pools) {
           const distance = (pu - pool.u) ** 2 + (pv - pool.v) ** 2;
           const weight = pool.reach / (distance + 0.018) ** 1.7;

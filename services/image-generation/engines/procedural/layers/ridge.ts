@@ -6,7 +6,7 @@ import type { Random } from '../random.ts';
 export type Ridge = (x: number) => number;
 
 /** Points over twice the picture's width. */
-const TABLE_SIZE = 1200;
+const TABLE_SIZE = 800;
 
 export interface RidgeShape {
   /** Share of the height where the ridge lies on average. */

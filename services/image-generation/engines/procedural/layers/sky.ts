@@ -3,7 +3,7 @@ import { screen } from '../field.ts';
 import { createNoise } from '../noise.ts';
 import type { SoftLayer } from './layer.ts';
 
-const RAMP_SIZE = 512;
+const RAMP_SIZE = 256;
 
 /** The sky's colours from zenith to horizon, bent a little by large soft noise. */
 export const paintSky: SoftLayer = async (field, { scene, frame, turns, signal }) => {
