@@ -4,7 +4,12 @@
  */
 import { ArchiveEvent } from './gen/sekai/archive/v1/archive_event.ts';
 
-export { ArchivedPair, ArchiveEvent } from './gen/sekai/archive/v1/archive_event.ts';
+export {
+  ArchivedPair,
+  ArchiveEvent,
+  DownloadLinkRequest,
+  DownloadLinkResponse,
+} from './gen/sekai/archive/v1/archive_event.ts';
 
 export const SCHEMA_VERSION = 1;
 
@@ -13,6 +18,9 @@ export const STREAM_BLOBS = 'SEKAI_ARCHIVE_BLOBS';
 export const STREAM_DEAD = 'SEKAI_ARCHIVE_DEAD';
 export const KV_ARCHIVED = 'sekai-archived';
 export const CONSUMER_ARCHIVER = 'archiver';
+/** Subject of NATS requests for download links: a DownloadLinkRequest, answered by one archiver of the queue group. */
+export const LINK_SUBJECT = 'sekai.archive.link';
+export const LINK_QUEUE_GROUP = 'archiver';
 
 /** Largest encoded event that carries its image inline, bytes: half of nats-server's default `max_payload`. */
 export const INLINE_EVENT_MAX_BYTES = 512 * 1024;
@@ -33,6 +41,9 @@ export const isImageHash = (text: string): boolean => IMAGE_HASH.test(text);
 /** Canonical lower-case UUID, the form ComfyUI demands of a prompt id as well. */
 export const isCanonicalUuid = (text: string): boolean => UUID.test(text);
 
+/** Stream behind the KV bucket, and the subject under which it keeps the entry of a hash. */
+export const STREAM_ARCHIVED = `KV_${KV_ARCHIVED}`;
+export const archivedSubject = (imageHash: string): string => `$KV.${KV_ARCHIVED}.${imageHash}`;
 export const eventSubject = (imageHash: string): string => `sekai.archive.event.${imageHash}`;
 export const blobSubject = (imageHash: string, handoffId: string, index: number): string =>
   `sekai.archive.blob.${imageHash}.${handoffId}.${index}`;

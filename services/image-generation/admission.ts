@@ -1,11 +1,17 @@
+import { untilAborted } from '../runtime/until-aborted.ts';
 import { OverloadedError, ShuttingDownError } from './errors.ts';
 
 /** A place in the line for the engine. `release` must be called exactly once, whatever happened. */
 export interface Place {
-  /** Jobs ahead in the queue; zero when the job may run at once. */
+  /** Place in the queue when it was taken, from 1; zero when the job may run at once. */
   readonly position: number;
-  /** Resolves when the job may run; rejects with `signal.reason` or a ShuttingDownError. */
-  admitted(signal: AbortSignal): Promise<void>;
+  /** Whether it is still waiting. */
+  readonly waiting: boolean;
+  /**
+   * Resolves when the job may run; rejects with `signal.reason` or a ShuttingDownError. Until then `onMoved`
+   * hears of every new position.
+   */
+  admitted(signal: AbortSignal, onMoved?: (position: number) => void): Promise<void>;
   release(): void;
 }
 
@@ -34,6 +40,8 @@ interface Job {
   state: 'queued' | 'running' | 'left';
   admit(): void;
   refuse(error: Error): void;
+  /** Hears of every new position. */
+  moved: (position: number) => void;
 }
 
 /** First come, first served, with a bounded number of running and queued jobs. */
@@ -49,13 +57,21 @@ export function createAdmission({ maxRunning, maxQueued }: AdmissionOptions): Ad
   }
 
   function leave(job: Job): void {
-    if (job.state === 'queued') queue.delete(job);
+    let moved = job.state === 'queued' && queue.delete(job);
     if (job.state === 'running') running -= 1;
     job.state = 'left';
     const [next] = queue;
-    if (next === undefined || running >= maxRunning) return;
-    queue.delete(next);
-    run(next);
+    if (next !== undefined && running < maxRunning) {
+      queue.delete(next);
+      run(next);
+      moved = true;
+    }
+    if (moved) tellPositions();
+  }
+
+  function tellPositions(): void {
+    let position = 0;
+    for (const job of queue) job.moved(++position);
   }
 
   return {
@@ -63,14 +79,20 @@ export function createAdmission({ maxRunning, maxQueued }: AdmissionOptions): Ad
       if (closed) throw new ShuttingDownError();
       const roomNow = running < maxRunning && queue.size === 0;
       if (!roomNow && queue.size >= maxQueued) throw new OverloadedError('the queue is full', RETRY_AFTER_MS);
-      const job: Job = { state: 'queued', admit: () => {}, refuse: () => {} };
+      const job: Job = { state: 'queued', admit: () => {}, refuse: () => {}, moved: () => {} };
       const turn = new Promise<void>((admit, refuse) => Object.assign(job, { admit, refuse }));
       turn.catch(() => {}); // The owner may leave before it waits.
       if (roomNow) run(job);
       else queue.add(job);
       return {
         position: queue.size,
-        admitted: (signal) => untilAborted(turn, signal),
+        get waiting() {
+          return job.state === 'queued';
+        },
+        async admitted(signal, onMoved = () => {}) {
+          job.moved = onMoved;
+          await untilAborted(turn, signal);
+        },
         release: () => leave(job),
       };
     },
@@ -89,18 +111,4 @@ export function createAdmission({ maxRunning, maxQueued }: AdmissionOptions): Ad
       queue.clear();
     },
   };
-}
-
-async function untilAborted(turn: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    await Promise.race([turn, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -86,6 +86,29 @@ export class DeadlineError extends Error {
   }
 }
 
+/** The archive did not take the image, and the caller wanted nothing else. */
+export class ArchiveUnavailableError extends Error {
+  override readonly name = 'ArchiveUnavailableError';
+
+  constructor() {
+    super('the image was made, but could not be handed over to the archive');
+  }
+}
+
+/** The image was not in the bucket when the caller's time was over; the archive goes on. */
+export class ArchiveDeadlineError extends Error {
+  override readonly name = 'ArchiveDeadlineError';
+  readonly imageHash: string;
+  /** Where the image will be. */
+  readonly key: string;
+
+  constructor(imageHash: string, key: string) {
+    super(`the image was not stored before the deadline; it is being archived as ${key}`);
+    this.imageHash = imageHash;
+    this.key = key;
+  }
+}
+
 /** What went wrong in the engine; decides the status and whether a retry can help. */
 export type EngineFailure =
   /** Cannot be reached, is starting or draining: retry. */

@@ -1,16 +1,17 @@
 /** THE USE CASE: one checked request becomes the stream of events that the contract promises. */
-import { pairKeys } from '../../proto/archive-event.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Admission, Place } from './admission.ts';
 import type { Archive } from './archive.ts';
-import { chunksOf } from './chunks.ts';
-import { EngineError, PreconditionError, RequestInProgressError } from './errors.ts';
-import { type Archiving, finishImage, type FinishedImage } from './finish-image.ts';
-import type { ArchiveOutcome, GenerationEvent } from './generation-event.ts';
+import { archiveOutcome } from './archive-outcome.ts';
+import { RequestInProgressError } from './errors.ts';
+import type { ArchiveOutcome, GenerationEvent, ProgressEvent } from './generation-event.ts';
 import type { ImageEncoder } from './image-encoder.ts';
-import type { EngineEvent, ImageEngine } from './image-engine.ts';
-import type { GenerationFacts } from './input-record.ts';
+import type { GenerationWarning, ImageEngine } from './image-engine.ts';
 import type { ImageRequest } from './image-request.ts';
+import { archiveDisabled, DEADLINE_RESERVE_MS, type MadeImage, makeImage } from './make-image.ts';
+import { pacedUpdates } from './paced-updates.ts';
+import type { StoredPairs } from './stored-pairs.ts';
+import type { PaceOptions } from './update-desk.ts';
 
 export interface GenerateImageDependencies {
   readonly engine: ImageEngine;
@@ -18,11 +19,14 @@ export interface GenerateImageDependencies {
   readonly admission: Admission;
   /** Undefined when archiving is switched off. */
   readonly archive: Archive | undefined;
+  /** Undefined when archiving is switched off. */
+  readonly storedPairs: StoredPairs | undefined;
   readonly logger: Logger;
   /** Longest wait of a result for its hand-off, ms. */
   readonly handoffDeadlineMs: number;
   /** Size of a chunk, bytes. */
   readonly chunkBytes: number;
+  readonly pace?: PaceOptions;
 }
 
 /** The caller's side of a call. */
@@ -32,11 +36,6 @@ export interface CallContext {
   /** Milliseconds since the epoch. */
   readonly deadline: number;
 }
-
-/** Time kept back from the caller's deadline, so that the last message still arrives, ms. */
-const DEADLINE_RESERVE_MS = 50;
-
-type ImageEvent = Extract<EngineEvent, { type: 'image' }>;
 
 export type GenerateImage = (
   request: ImageRequest,
@@ -52,9 +51,7 @@ export function createGenerateImage(dependencies: GenerateImageDependencies): Ge
   return async function* generateImage(request, call) {
     const { requestId } = request.job;
     if (inProgress.has(requestId)) throw new RequestInProgressError(requestId);
-    if (request.responseFormat !== 'binary') {
-      throw new PreconditionError('RESPONSE_FORMAT_UNSUPPORTED', 'this version answers with BINARY only');
-    }
+    if (request.responseFormat === 's3' && dependencies.archive === undefined) throw archiveDisabled();
     const place = dependencies.admission.take();
     inProgress.add(requestId);
     try {
@@ -72,106 +69,56 @@ async function* runJob(
   place: Place,
   dependencies: GenerateImageDependencies,
 ): AsyncGenerator<GenerationEvent, void, undefined> {
-  const acceptTime = new Date();
   const accepted = performance.now();
   const elapsedMs = (): number => performance.now() - accepted;
-  yield { type: 'accepted', request, engine: dependencies.engine.name, acceptTime };
-  if (place.position > 0) {
-    yield { type: 'progress', stage: 'queued', queuePosition: place.position, elapsedMs: elapsedMs() };
-  }
-  await place.admitted(call.signal);
+  yield { type: 'accepted', request, engine: dependencies.engine.name, acceptTime: new Date() };
+  const made = yield* pacedUpdates(
+    call.signal,
+    (report, signal) => makeImage({ request, call, place, elapsedMs }, report, signal, dependencies),
+    { ...dependencies.pace, quiet: (last) => signOfLife(last, place, elapsedMs()) },
+  );
   call.signal.throwIfAborted();
-  const queueMs = elapsedMs();
-
-  const made = yield* runEngine(request, call.signal, elapsedMs, dependencies.engine);
-  const facts: GenerationFacts = {
-    engine: dependencies.engine.name,
-    seed: made.seed,
-    generatedAt: new Date(),
-    queueMs,
-    generationMs: elapsedMs() - queueMs,
-    warnings: [...request.warnings, ...made.warnings],
-  };
-  const finished = finishImage(made.image, request, facts, dependencies);
-  place.release(); // The engine is free; encoding and streaming are the caller's own time.
-  yield { type: 'progress', stage: 'encoding', fraction: 1, elapsedMs: elapsedMs() };
-  yield* deliver(finished, request, facts, call, dependencies);
+  yield* deliver(made, request, call, dependencies);
 }
 
-async function* runEngine(
-  request: ImageRequest,
-  signal: AbortSignal,
-  elapsedMs: () => number,
-  engine: ImageEngine,
-): AsyncGenerator<GenerationEvent, ImageEvent, undefined> {
-  for await (const event of engine.generate(request.job, signal)) {
-    if (event.type === 'image') return event;
-    yield event.type === 'progress' ? { ...event, elapsedMs: elapsedMs() } : event;
-  }
-  throw new EngineError('BAD_RESPONSE', 'the engine ended without an image');
+/** What is known of a job that has not reported anything for a while. */
+function signOfLife(last: ProgressEvent | undefined, place: Place, elapsedMs: number): ProgressEvent {
+  const waits = last === undefined || last.stage === 'queued';
+  if (!waits) return { ...last, elapsedMs };
+  if (place.waiting) return { ...last, type: 'progress', stage: 'queued', elapsedMs };
+  // The engine has the job and has not said anything yet.
+  return { type: 'progress', stage: 'loading', elapsedMs };
 }
 
 async function* deliver(
-  finished: FinishedImage,
+  { facts, delivery }: MadeImage,
   request: ImageRequest,
-  facts: GenerationFacts,
   call: CallContext,
-  dependencies: GenerateImageDependencies,
+  { archive, chunkBytes, handoffDeadlineMs }: GenerateImageDependencies,
 ): AsyncGenerator<GenerationEvent, void, undefined> {
-  const file = await finished.file;
-  call.signal.throwIfAborted();
-  const { mediaType, width, height, sha256 } = file;
-  yield { type: 'header', mediaType, sizeBytes: file.bytes.length, sha256, width, height };
-  for (const chunk of chunksOf(file.bytes, dependencies.chunkBytes)) yield { type: 'chunk', ...chunk };
-
-  const maxWaitMs = Math.max(
-    0,
-    Math.min(dependencies.handoffDeadlineMs, call.deadline - Date.now() - DEADLINE_RESERVE_MS),
-  );
-  const archived = await archiveOutcome(finished.archiving, maxWaitMs, dependencies.archive);
-  const jpegHash = request.format === 'jpeg' ? Buffer.from(sha256).toString('hex') : '';
-  yield {
-    type: 'result',
-    requestId: request.job.requestId,
-    imageHash: archived.imageHash === '' ? jpegHash : archived.imageHash,
-    seed: facts.seed,
-    archive: archived.outcome,
-    warnings: facts.warnings,
-    queueMs: facts.queueMs,
-    generationMs: facts.generationMs,
-  };
-}
-
-/** How safe the pair is after at most `maxWaitMs`, counted from the last chunk. */
-async function archiveOutcome(
-  archiving: Promise<Archiving | null> | undefined,
-  maxWaitMs: number,
-  archive: Archive | undefined,
-): Promise<{ imageHash: string; outcome: ArchiveOutcome }> {
-  if (archiving === undefined || archive === undefined) {
-    return { imageHash: '', outcome: { state: 'disabled', bucket: '', key: '', recordKey: '' } };
+  const result = (imageHash: string, outcome: ArchiveOutcome, more: readonly GenerationWarning[] = []) =>
+    ({
+      type: 'result',
+      requestId: request.job.requestId,
+      imageHash,
+      seed: facts.seed,
+      archive: outcome,
+      warnings: [...facts.warnings, ...more],
+      queueMs: facts.queueMs,
+      generationMs: facts.generationMs,
+    }) as const;
+  if (delivery.kind === 'stored') {
+    const { imageHash, stored } = delivery;
+    yield result(imageHash, stored.outcome, stored.warnings);
+    return;
   }
-  const started = performance.now();
-  const begun = await orAfter(archiving, maxWaitMs);
-  if (begun === null) {
-    return { imageHash: '', outcome: { state: 'failed', bucket: archive.bucket, key: '', recordKey: '' } };
-  }
-  const keys = pairKeys(archive.prefix, begun.imageHash);
-  const state = await begun.handOff.state(Math.max(0, maxWaitMs - (performance.now() - started)));
-  return {
-    imageHash: begun.imageHash,
-    outcome: { state, bucket: archive.bucket, key: keys.image, recordKey: keys.record },
-  };
-}
-
-async function orAfter<T>(promise: Promise<T>, ms: number): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  const { payload, width, height, jpegHash, archiving } = delivery;
+  const { mediaType, sizeBytes, sha256 } = payload;
+  yield { type: 'header', mediaType, sizeBytes, sha256, width, height };
+  for await (const chunk of payload.chunks(chunkBytes)) yield { type: 'chunk', ...chunk };
+  // Counted from the last chunk.
+  const leftMs = call.deadline - Date.now() - DEADLINE_RESERVE_MS;
+  const maxWaitMs = Math.max(0, Math.min(handoffDeadlineMs, leftMs));
+  const { imageHash, outcome } = await archiveOutcome(archiving, maxWaitMs, archive);
+  yield result(imageHash === '' ? jpegHash : imageHash, outcome);
 }

@@ -1,9 +1,33 @@
-/** What a caller is told, in the order of the contract: accepted, (progress | preview)*, header, chunk*, result. */
+/** What a caller is told, in the order of the contract: accepted, (progress | preview)*, header, chunk*, result; without header and chunks for response format S3. */
 import type { HandOffState } from './archive.ts';
 import type { ImageRequest } from './image-request.ts';
 import type { GenerationWarning } from './image-engine.ts';
+import type { DownloadLink } from './stored-pairs.ts';
 
 export type GenerationStage = 'queued' | 'loading' | 'sampling' | 'encoding' | 'archiving';
+
+/** Also the keep-alive of a quiet stream. */
+export interface ProgressEvent {
+  readonly type: 'progress';
+  readonly stage: GenerationStage;
+  readonly step?: number;
+  readonly totalSteps?: number;
+  /** 0 to 1, never falling. */
+  readonly fraction?: number;
+  readonly queuePosition?: number;
+  /** Since `accepted`. */
+  readonly elapsedMs: number;
+}
+
+export interface PreviewEvent {
+  readonly type: 'preview';
+  readonly mediaType: string;
+  readonly data: Uint8Array;
+  readonly step?: number;
+}
+
+/** What a job reports on its way. */
+export type JobUpdate = ProgressEvent | PreviewEvent;
 
 export type GenerationEvent =
   | {
@@ -12,23 +36,7 @@ export type GenerationEvent =
       readonly engine: string;
       readonly acceptTime: Date;
     }
-  | {
-      readonly type: 'progress';
-      readonly stage: GenerationStage;
-      readonly step?: number;
-      readonly totalSteps?: number;
-      /** 0 to 1, never falling. */
-      readonly fraction?: number;
-      readonly queuePosition?: number;
-      /** Since `accepted`. */
-      readonly elapsedMs: number;
-    }
-  | {
-      readonly type: 'preview';
-      readonly mediaType: string;
-      readonly data: Uint8Array;
-      readonly step?: number;
-    }
+  | JobUpdate
   | {
       readonly type: 'header';
       readonly mediaType: string;
@@ -58,4 +66,6 @@ export interface ArchiveOutcome {
   /** Empty when archiving is off or the hash is not known. */
   readonly key: string;
   readonly recordKey: string;
+  /** Only for response format S3. */
+  readonly download?: DownloadLink;
 }

@@ -13,6 +13,7 @@ import { startGrpcServer } from './grpc/server.ts';
 import { openArchive } from './handoff/open-archive.ts';
 import type { ImageEngine } from './image-engine.ts';
 import { createMetrics } from './metrics.ts';
+import type { PaceOptions } from './update-desk.ts';
 
 /** How the stop's time is spent, ms: running calls first, then what they handed over. */
 export const STOP_CALLS_MS = 30_000;
@@ -27,6 +28,7 @@ export interface ImageGeneration extends Running {
 export interface ImageGenerationOverrides {
   readonly engine?: ImageEngine;
   readonly logger?: Logger;
+  readonly pace?: PaceOptions;
 }
 
 /** Starts the service; on return it serves. Whatever fails on the way leaves nothing running. */
@@ -43,9 +45,11 @@ export async function startImageGeneration(
     encoder: createSharpImageEncoder(),
     admission,
     archive: handoff?.archive,
+    storedPairs: handoff?.storedPairs,
     logger,
     handoffDeadlineMs: config.archive?.handoffDeadlineMs ?? 0,
     chunkBytes: config.chunkBytes,
+    ...(overrides.pace ? { pace: overrides.pace } : {}),
   });
   const closers: (() => Promise<void>)[] = [async () => handoff?.close(STOP_HANDOFF_MS)];
   const stop = async (): Promise<void> => {
@@ -57,9 +61,10 @@ export async function startImageGeneration(
     const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics);
     closers.push(() => admin.close());
     const { maxCallMs, chunkBytes } = config;
+    const archiving = handoff !== undefined;
     const grpc = await startGrpcServer(config.grpcListen, {
       generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs }),
-      getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, logger }),
+      getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, archiving, logger }),
     });
     closers.push(async () => {
       serving = false;

@@ -78,8 +78,10 @@ export function checkImageRequest(wire: GenerateImageRequest, engine: EngineCapa
     'binary',
     faults,
   );
-  const format = checkEnum('image_encoding', IMAGE_FORMATS, wire.imageEncoding, 'jpeg', faults);
-  checkQuality(wire.imageQuality, format, faults);
+  const asked = checkEnum('image_encoding', IMAGE_FORMATS, wire.imageEncoding, 'jpeg', faults);
+  checkQuality(wire.imageQuality, asked, faults);
+  // What is stored is a JPEG, whatever else was asked for.
+  const format = responseFormat === 's3' ? 'jpeg' : asked;
   checkLabels(wire.labels, faults);
   if (wire.requestId !== '' && !isCanonicalUuid(wire.requestId)) {
     faults.add('request_id', 'REQUEST_ID_INVALID', 'must be a canonical lower-case UUID, or empty');
@@ -106,7 +108,7 @@ export function checkImageRequest(wire: GenerateImageRequest, engine: EngineCapa
     format,
     quality: format === 'png' ? 0 : (wire.imageQuality ?? DEFAULT_IMAGE_QUALITY),
     labels: wire.labels,
-    warnings: ignoredFields(wire, model),
+    warnings: [...ignoredFields(wire, model), ...replacedEncoding(asked, format)],
   };
 }
 
@@ -149,4 +151,10 @@ function ignoredFields(wire: GenerateImageRequest, model: EngineModel): Generati
   if (wire.negativePrompt !== '' && !model.supportsNegativePrompt) ignore('negative_prompt');
   if (wire.guidanceScale !== undefined && !model.supportsGuidanceScale) ignore('guidance_scale');
   return warnings;
+}
+
+function replacedEncoding(asked: ImageFormat, format: ImageFormat): GenerationWarning[] {
+  if (asked === format) return [];
+  const message = `response format S3 refers to the archived image, which is a JPEG, not ${asked}`;
+  return [{ reason: 'IMAGE_ENCODING_REPLACED', field: 'image_encoding', message }];
 }

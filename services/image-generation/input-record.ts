@@ -42,25 +42,7 @@ export function serialiseInputRecord(
     request_id: job.requestId,
     generated_at: facts.generatedAt.toISOString(),
     engine: { name: facts.engine, model: job.model },
-    parameters: {
-      prompt: job.prompt,
-      negative_prompt: job.negativePrompt,
-      width: job.width,
-      height: job.height,
-      seed: facts.seed,
-      steps: job.steps,
-      guidance_scale: job.guidanceScale,
-      sampler: job.sampler,
-      loras: job.loras.map(({ name, strength, textEncoderStrength }) => ({
-        name,
-        strength,
-        text_encoder_strength: textEncoderStrength,
-      })),
-      response_format: request.responseFormat,
-      image_encoding: request.format,
-      image_quality: request.quality,
-      labels: request.labels,
-    },
+    parameters: recordedParameters(request, facts),
     timing: { queue_ms: Math.round(facts.queueMs), generation_ms: Math.round(facts.generationMs) },
     image: {
       hash: image.hash,
@@ -72,4 +54,27 @@ export function serialiseInputRecord(
     warnings: facts.warnings.map(({ reason, field, message }) => ({ reason, field, message })),
   };
   return new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** The parameters the image was made with, as they stand in the record and in the JSON document. */
+export function recordedParameters({ job, ...request }: ImageRequest, facts: GenerationFacts) {
+  return {
+    prompt: job.prompt,
+    negative_prompt: job.negativePrompt,
+    width: job.width,
+    height: job.height,
+    seed: facts.seed,
+    steps: job.steps,
+    guidance_scale: job.guidanceScale,
+    sampler: job.sampler,
+    loras: job.loras.map(({ name, strength, textEncoderStrength }) => ({
+      name,
+      strength,
+      text_encoder_strength: textEncoderStrength,
+    })),
+    response_format: request.responseFormat,
+    image_encoding: request.format,
+    image_quality: request.quality,
+    labels: request.labels,
+  };
 }

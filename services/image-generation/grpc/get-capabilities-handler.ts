@@ -12,6 +12,8 @@ import { WIRE_IMAGE_ENCODINGS, WIRE_RESPONSE_FORMATS } from './wire-events.ts';
 export interface GetCapabilitiesDependencies {
   readonly engine: ImageEngine;
   readonly chunkBytes: number;
+  /** Whether images are archived; without an archive there is no response format S3. */
+  readonly archiving: boolean;
   readonly logger: Logger;
 }
 
@@ -19,14 +21,16 @@ export interface GetCapabilitiesDependencies {
 const ENGINE_TIMEOUT_MS = 10_000;
 
 /** The RPC. Answers through `respond`, errors included; never rejects. */
-export function createGetCapabilitiesHandler({ engine, chunkBytes, logger }: GetCapabilitiesDependencies) {
+export function createGetCapabilitiesHandler(dependencies: GetCapabilitiesDependencies) {
+  const { engine, chunkBytes, archiving, logger } = dependencies;
+
   return async function handleGetCapabilities(
     _call: ServerUnaryCall<GetCapabilitiesRequest, GetCapabilitiesResponse>,
     respond: sendUnaryData<GetCapabilitiesResponse>,
   ): Promise<void> {
     try {
       const capabilities = await engine.capabilities(AbortSignal.timeout(ENGINE_TIMEOUT_MS));
-      respond(null, wireCapabilities(engine.name, capabilities, chunkBytes));
+      respond(null, wireCapabilities(engine.name, capabilities, chunkBytes, archiving));
     } catch (error) {
       if (!isExpectedError(error)) logger.error({ method: 'GetCapabilities', err: error }, 'call failed');
       respond(toStatus(error));
@@ -38,6 +42,7 @@ function wireCapabilities(
   engine: string,
   capabilities: EngineCapabilities,
   chunkBytes: number,
+  archiving: boolean,
 ): GetCapabilitiesResponse {
   return {
     engine,
@@ -45,7 +50,11 @@ function wireCapabilities(
     loras: [...capabilities.loras],
     samplers: [...capabilities.samplers],
     imageEncodings: Object.values(WIRE_IMAGE_ENCODINGS),
-    responseFormats: [WIRE_RESPONSE_FORMATS.binary],
+    responseFormats: [
+      WIRE_RESPONSE_FORMATS.binary,
+      WIRE_RESPONSE_FORMATS.json,
+      ...(archiving ? [WIRE_RESPONSE_FORMATS.s3] : []),
+    ],
     limits: {
       minDimension: capabilities.minDimension,
       maxDimension: capabilities.maxDimension,

@@ -8,6 +8,8 @@ import {
 } from '../../../proto/gen/google/rpc/error_details.ts';
 import { Status } from '../../../proto/gen/google/rpc/status.ts';
 import {
+  ArchiveDeadlineError,
+  ArchiveUnavailableError,
   DeadlineError,
   EngineError,
   type EngineFailure,
@@ -107,6 +109,15 @@ function describe(error: unknown): WireError | undefined {
   }
   if (error instanceof DeadlineError) {
     return { code: status.DEADLINE_EXCEEDED, reason: 'DEADLINE', message: error.message };
+  }
+  if (error instanceof ArchiveDeadlineError) {
+    const { message, imageHash, key } = error;
+    const metadata = { image_hash: imageHash, key };
+    return { code: status.DEADLINE_EXCEEDED, reason: 'ARCHIVE_DEADLINE', message, metadata };
+  }
+  if (error instanceof ArchiveUnavailableError) {
+    const details = [retryInfo(UNAVAILABLE_RETRY_MS)];
+    return { code: status.UNAVAILABLE, reason: 'ARCHIVE_UNAVAILABLE', message: error.message, details };
   }
   if (error instanceof CallCancelledError) {
     return { code: status.CANCELLED, reason: 'CANCELLED', message: error.message };

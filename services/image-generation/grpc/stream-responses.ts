@@ -1,7 +1,13 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
-import { once } from 'node:events';
+import { untilAborted } from '../../runtime/until-aborted.ts';
 import type { CallSignal } from './call-signal.ts';
 import { toStatus } from './status.ts';
+
+/**
+ * Messages that may wait in the stream. grpc-js would let 16 wait, whatever their size, and serialises one at a
+ * time: more than two make nothing faster, but hold more bytes for a slow caller.
+ */
+const MAX_WAITING = 2;
 
 /**
  * Writes what `responses` yields to `call`, at the caller's pace, and ends the call with OK or the error's
@@ -15,11 +21,13 @@ export async function streamResponses<Response>(
   responses: AsyncIterable<Response>,
   { signal, settle }: CallSignal,
 ): Promise<unknown> {
+  const waiting: Promise<void>[] = [];
   try {
     for await (const response of responses) {
       signal.throwIfAborted();
-      // After a cancel `drain` never comes; the signal ends the wait.
-      if (!call.write(response)) await once(call, 'drain', { signal });
+      waiting.push(write(call, response));
+      // After a cancel nothing is written any more; the signal ends the wait.
+      if (waiting.length > MAX_WAITING) await untilAborted(Promise.resolve(waiting.shift()), signal);
     }
     signal.throwIfAborted();
     settle();
@@ -32,4 +40,11 @@ export async function streamResponses<Response>(
     call.emit('error', toStatus(error));
     return error;
   }
+}
+
+/** Writes a message; resolves when the stream has taken it over for sending. */
+function write<Response>(call: ServerWritableStream<unknown, Response>, response: Response): Promise<void> {
+  return new Promise((resolve) => {
+    call.write(response, () => resolve());
+  });
 }

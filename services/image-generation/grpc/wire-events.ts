@@ -84,7 +84,7 @@ function wireEvent(event: GenerationEvent): GenerateImageResponse['event'] {
 }
 
 function result(event: Extract<GenerationEvent, { type: 'result' }>) {
-  const { state, bucket, key, recordKey } = event.archive;
+  const { state, bucket, key, recordKey, download } = event.archive;
   return {
     requestId: event.requestId,
     imageHash: event.imageHash,
@@ -94,8 +94,8 @@ function result(event: Extract<GenerationEvent, { type: 'result' }>) {
       bucket,
       key,
       recordKey,
-      downloadUrl: '',
-      downloadUrlExpireTime: undefined,
+      downloadUrl: download?.url ?? '',
+      downloadUrlExpireTime: download?.expireTime,
     },
     warnings: [...event.warnings],
     queueDuration: duration(event.queueMs),

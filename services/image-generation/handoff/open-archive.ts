@@ -2,10 +2,12 @@
 import type { Logger } from '../../runtime/logger.ts';
 import type { Archive } from '../archive.ts';
 import type { ArchiveConfig } from '../config.ts';
+import type { StoredPairs } from '../stored-pairs.ts';
 import { createCircuit } from './circuit.ts';
 import { startDrainer } from './drainer.ts';
 import { openJetStreamConnection } from './jetstream-connection.ts';
 import { createJetStreamPublisher } from './jetstream-publisher.ts';
+import { createJetStreamStoredPairs } from './jetstream-stored-pairs.ts';
 import { openSpool } from './spool.ts';
 import { createSpoolingArchive } from './spooling-archive.ts';
 
@@ -15,6 +17,7 @@ const MEMORY_BYTES = 64 * 1024 * 1024;
 /** The archive with what it owns. */
 export interface OpenArchive {
   readonly archive: Archive;
+  readonly storedPairs: StoredPairs;
   /** Bytes in the spool. */
   spoolBytes(): number;
   /** Hand-offs that are spooled and not yet acknowledged. */
@@ -49,6 +52,7 @@ export async function openArchive(config: ArchiveConfig, logger: Logger): Promis
   });
   return {
     archive,
+    storedPairs: createJetStreamStoredPairs(connection),
     spoolBytes: () => spool.bytes,
     waiting: () => drainer.waiting,
     get circuitOpen() {
