@@ -28,6 +28,8 @@ export interface ArchiverMetrics {
   retried(why: RetryClass): void;
   buried(reason: EventFaultReason): void;
   consumerRebuilt(): void;
+  /** How a request for a download link ended. */
+  linkAnswered(this: void, result: string): void;
   queueSeen(figures: QueueFigures): void;
   observeHoldings(figures: HoldingFigures): void;
 }
@@ -54,6 +56,10 @@ export function createArchiverMetrics(): ArchiverMetrics {
     labelNames: ['reason'],
   });
   const rebuilt = new Counter(named('consumer_rebuilt_total', 'Times the watchdog rebuilt the consumer'));
+  const links = new Counter({
+    ...named('links_total', 'Requests for download links answered, by result'),
+    labelNames: ['result'],
+  });
   const queue = {
     messages: new Gauge(named('queue_events', 'Events in the queue, delivered or not')),
     bytes: new Gauge(named('queue_bytes', 'Bytes of the events in the queue')),
@@ -71,6 +77,7 @@ export function createArchiverMetrics(): ArchiverMetrics {
     retried: (why) => retries.inc({ class: why }),
     buried: (reason) => dead.inc({ reason }),
     consumerRebuilt: () => rebuilt.inc(),
+    linkAnswered: (result) => links.inc({ result }),
     queueSeen: (figures) => {
       for (const name of Object.keys(queue) as (keyof QueueFigures)[]) queue[name].set(figures[name]);
     },

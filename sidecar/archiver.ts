@@ -9,7 +9,9 @@ import { createAttempts } from './attempts.ts';
 import { createBreaker } from './breaker.ts';
 import { createByteBudget } from './byte-budget.ts';
 import type { ArchiverConfig } from './config.ts';
+import { createGiveDownloadLink, type LinkSigner } from './download-link.ts';
 import { type ArchiveQueue, openArchiveQueue } from './jetstream/archive-queue.ts';
+import type { LinkResponder } from './jetstream/link-responder.ts';
 import type { WatchdogTimings } from './jetstream/consumer-watchdog.ts';
 import type { ObjectStore } from './object-store.ts';
 import { resolveCredentialProvider } from './s3/credentials/resolve-credential-provider.ts';
@@ -29,6 +31,8 @@ export interface Archiver extends Running {
 export interface ArchiverOverrides {
   /** Not closed by the archiver. */
   readonly objectStore?: ObjectStore;
+  /** With an {@link objectStore} of the caller's; without it no download links are given. */
+  readonly linkSigner?: LinkSigner;
   readonly logger?: Logger;
   /** Delays between attempts, also the breaker's. */
   readonly backoff?: BackoffOptions;
@@ -55,8 +59,8 @@ export async function startArchiver(
 ): Promise<Archiver> {
   const log = overrides.logger ?? createLogger('sekai-archiver', config.logLevel);
   const metrics = createArchiverMetrics();
-  const { objectStore, closeObjectStore } = openObjectStore(config, overrides, log);
-  const work: Work = { config, overrides, log, metrics, objectStore };
+  const { closeObjectStore, ...bucket } = openObjectStore(config, overrides, log);
+  const work: Work = { config, overrides, log, metrics, ...bucket };
   const admin = await startAdminServer(config.adminListen, () => readiness(work.queue), metrics.registry);
   const starting = new AbortController();
   const started = start(work, starting.signal);
@@ -70,6 +74,7 @@ export async function startArchiver(
   const stop = async (): Promise<void> => {
     starting.abort(new Error('archiver stops'));
     await started.catch(() => {});
+    await work.links?.stop();
     await work.loop?.stop(overrides.softStopMs ?? SOFT_STOP_MS);
     await work.queue?.close();
     await closeObjectStore();
@@ -89,13 +94,13 @@ export async function startArchiver(
 
 function openObjectStore(
   { s3: config, awsEnvironment }: ArchiverConfig,
-  { objectStore }: ArchiverOverrides,
+  { objectStore, linkSigner }: ArchiverOverrides,
   logger: Logger,
-): { objectStore: ObjectStore; closeObjectStore: () => Promise<void> } {
-  if (objectStore !== undefined) return { objectStore, closeObjectStore: async () => {} };
+): Pick<Work, 'objectStore' | 'linkSigner'> & { closeObjectStore: () => Promise<void> } {
+  if (objectStore !== undefined) return { objectStore, linkSigner, closeObjectStore: async () => {} };
   const credentials = resolveCredentialProvider(awsEnvironment, { region: config.region, logger });
   const s3 = createS3ObjectStore({ config, credentials, logger });
-  return { objectStore: s3, closeObjectStore: () => s3.close(S3_CLOSE_MS) };
+  return { objectStore: s3, linkSigner: s3.reader, closeObjectStore: () => s3.close(S3_CLOSE_MS) };
 }
 
 /** What the start has at hand, and what it leaves for the stop. */
@@ -105,6 +110,8 @@ interface Work {
   readonly log: Logger;
   readonly metrics: ArchiverMetrics;
   readonly objectStore: ObjectStore;
+  readonly linkSigner: LinkSigner | undefined;
+  links?: LinkResponder | undefined;
   queue?: ArchiveQueue;
   loop?: ArchiveLoop;
 }
@@ -124,7 +131,18 @@ async function start(work: Work, signal: AbortSignal): Promise<void> {
   work.queue = queue;
   signal.throwIfAborted();
   work.loop = startLoop(work, queue);
+  work.links = answerLinks(work, queue);
   log.info({ bucket: config.s3.bucket, prefix: config.s3.prefix }, 'Archive: taking events');
+}
+
+function answerLinks(work: Work, queue: ArchiveQueue): LinkResponder | undefined {
+  const { config, objectStore, linkSigner: signer, log, metrics } = work;
+  if (signer === undefined) return undefined;
+  const target = { bucket: config.s3.bucket, prefix: config.s3.prefix };
+  const defaultSeconds = config.downloadLinkSeconds;
+  const { index } = queue;
+  const give = createGiveDownloadLink({ index, objectStore, signer, target, defaultSeconds });
+  return queue.answerLinks({ give, log, answered: metrics.linkAnswered });
 }
 
 function startLoop({ config, overrides, log, metrics, objectStore }: Work, queue: ArchiveQueue): ArchiveLoop {

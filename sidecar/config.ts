@@ -9,6 +9,7 @@ import {
   urlList,
 } from '../services/runtime/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../services/runtime/logger.ts';
+import { MAX_LINK_SECONDS } from './download-link.ts';
 import { type S3Config, s3ConfigFrom, s3Variables } from './s3/s3-config.ts';
 
 /** Everything an archiver is told from outside. */
@@ -19,6 +20,8 @@ export interface ArchiverConfig {
   readonly concurrency: number;
   readonly maxBytesInFlight: number;
   readonly headBeforeUpload: boolean;
+  /** Life of a download link when none is asked for. */
+  readonly downloadLinkSeconds: number;
   readonly logLevel: LogLevel;
   readonly s3: S3Config;
   /** The `AWS_*` variables, from which the S3 credentials are found. Secret: never to be logged. */
@@ -40,6 +43,11 @@ export const archiverVariables = z.object({
     String(64 * MIB),
   ),
   S3_HEAD_BEFORE_UPLOAD: flag('Whether to ask the bucket for a pair before it is uploaded').prefault('true'),
+  DOWNLOAD_LINK_SECONDS: integer(
+    'How long download links work, unless less or more is asked for',
+    1,
+    MAX_LINK_SECONDS,
+  ).prefault('900'),
   LOG_LEVEL: oneOf('Least severe level that is logged', LOG_LEVELS).prefault('info'),
   ...s3Variables,
 });
@@ -59,6 +67,7 @@ export function readArchiverConfig(
     concurrency: variables.ARCHIVER_CONCURRENCY,
     maxBytesInFlight: variables.ARCHIVER_MAX_BYTES_IN_FLIGHT,
     headBeforeUpload: variables.S3_HEAD_BEFORE_UPLOAD,
+    downloadLinkSeconds: variables.DOWNLOAD_LINK_SECONDS,
     logLevel: variables.LOG_LEVEL,
     s3: s3ConfigFrom(variables),
     awsEnvironment: Object.fromEntries(

@@ -79,9 +79,7 @@ export function createAdmission({ maxRunning, maxQueued }: AdmissionOptions): Ad
       if (closed) throw new ShuttingDownError();
       const roomNow = running < maxRunning && queue.size === 0;
       if (!roomNow && queue.size >= maxQueued) throw new OverloadedError('the queue is full', RETRY_AFTER_MS);
-      const job: Job = { state: 'queued', admit: () => {}, refuse: () => {}, moved: () => {} };
-      const turn = new Promise<void>((admit, refuse) => Object.assign(job, { admit, refuse }));
-      turn.catch(() => {}); // The owner may leave before it waits.
+      const { job, turn } = createJob();
       if (roomNow) run(job);
       else queue.add(job);
       return {
@@ -111,4 +109,11 @@ export function createAdmission({ maxRunning, maxQueued }: AdmissionOptions): Ad
       queue.clear();
     },
   };
+}
+
+function createJob(): { job: Job; turn: Promise<void> } {
+  const job: Job = { state: 'queued', admit: () => {}, refuse: () => {}, moved: () => {} };
+  const turn = new Promise<void>((admit, refuse) => Object.assign(job, { admit, refuse }));
+  turn.catch(() => {}); // The owner may leave before it waits.
+  return { job, turn };
 }

@@ -42,9 +42,11 @@ export async function awaitStoredPair(
   const limit = derivedSignal(signal, { ms: waitMs, reason });
   try {
     let waiting = true;
-    void handOff.state(waitMs).then((state) => {
+    const giveUpIfFailed = async (): Promise<void> => {
+      const state = await handOff.state(waitMs);
       if (state === 'failed' && waiting) limit.abort(new ArchiveUnavailableError());
-    });
+    };
+    void giveUpIfFailed();
     // The same image may be stored already: then a failed hand-off takes nothing away.
     const stored = await storedPairs.whenStored(imageHash, limit.signal);
     waiting = false;

@@ -12,6 +12,7 @@ import { createJetStreamArchiveIndex, openArchivedBucket } from './jetstream-arc
 import { createJetStreamDeadLetters } from './jetstream-dead-letters.ts';
 import { createJetStreamEventSource } from './jetstream-event-source.ts';
 import { createJetStreamImageChunks } from './jetstream-image-chunks.ts';
+import { type LinkResponder, type LinkResponderParts, startLinkResponder } from './link-responder.ts';
 import { monitorQueue } from './queue-monitor.ts';
 import { ensureConsumer, ensureTopology, type TopologyOptions } from './topology.ts';
 
@@ -21,6 +22,8 @@ export interface ArchiveQueue {
   readonly chunks: ImageChunks;
   readonly index: ArchiveIndex;
   readonly deadLetters: DeadLetters;
+  /** Answers requests for download links, until it is stopped or the queue closed. */
+  answerLinks(parts: Omit<LinkResponderParts, 'connection'>): LinkResponder;
   readonly connected: boolean;
   /** Resolves when the connection is gone for good, though nobody asked. */
   readonly lost: Promise<Error>;
@@ -107,6 +110,7 @@ function queueOver(
     chunks: createJetStreamImageChunks(connection, jsm),
     index: createJetStreamArchiveIndex(bucket),
     deadLetters: createJetStreamDeadLetters(connection, jsm),
+    answerLinks: (parts) => startLinkResponder({ ...parts, connection }),
     lost: link.lost,
     get connected() {
       return link.connected;

@@ -92,7 +92,7 @@ async function ask(nats: NatsConnection, request: Uint8Array): Promise<DownloadL
     const answer = await nats.request(LINK_SUBJECT, request, { timeout: LINK_TIMEOUT_MS });
     return DownloadLinkResponse.decode(answer.data);
   } catch (cause) {
-    const none = cause instanceof NatsError && cause.code === String(ErrorCode.NoResponders);
+    const none = cause instanceof NatsError && cause.code === ErrorCode.NoResponders;
     throw new DownloadLinkError(none ? 'no archiver is running' : 'no archiver answered', { cause });
   }
 }
