@@ -1,3 +1,4 @@
+import { DownloadError } from './download-image.ts';
 import { GenerateImageError, StreamProtocolError } from './errors.ts';
 
 /** Lines for a person about a failed call; no stack for what a person can do something about. */
@@ -16,7 +17,7 @@ export function formatFailure(error: unknown, target: string): string {
       ...(unreached ? [`Is the service running at ${target}? npm run demo starts one.`] : []),
     ]);
   }
-  if (error instanceof StreamProtocolError) return lines([error.message]);
+  if (error instanceof StreamProtocolError || error instanceof DownloadError) return lines([error.message]);
   // Of node:fs, such as a full disk.
   if (error instanceof Error && 'syscall' in error) return lines([error.message]);
   return lines([error instanceof Error ? (error.stack ?? error.message) : String(error)]);

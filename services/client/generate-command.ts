@@ -1,7 +1,8 @@
 /** sekai-generate: a prompt in, a file out. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { downloadImage } from './download-image.ts';
 import { failureFacts, formatFailure } from './failure-report.ts';
-import { formatSummary, summarise } from './generation-summary.ts';
+import { formatSummary, type SavedFile, summarise } from './generation-summary.ts';
 import {
   createImageGenerationClient,
   type GeneratedImage,
@@ -50,7 +51,10 @@ function createCommand(io: GenerateIo): Command {
   const command = new Command('sekai-generate')
     .description('Generates one image and writes it to a file.')
     .argument('<prompt>', 'what to draw')
-    .option('-o, --output <file>', 'file to write (default: image-{hash}.{format} here)')
+    .option(
+      '-o, --output <file>',
+      'file to write (default: image-{hash}.{format} here; for s3 none, only the link is printed)',
+    )
     .option('--target <address>', 'gRPC address of the service', '127.0.0.1:50051');
   return addRequestFlags(command)
     .option('--deadline-seconds <seconds>', 'longest time the call may take', readCount, 120)
@@ -83,8 +87,7 @@ async function generate(request: ImageRequestFields, flags: GenerateFlags, io: G
   const start = performance.now();
   try {
     const image = await call(request, flags, io);
-    const file = flags.output ?? defaultFile(image);
-    await saveImage(file, image.bytes);
+    const file = await save(image, flags, io.signal);
     const summary = summarise(image, file, performance.now() - start);
     io.stdout.write(flags.json ? `${JSON.stringify(summary)}\n` : formatSummary(summary));
     return 0;
@@ -116,9 +119,22 @@ async function call(
   }
 }
 
+/** Writes the payload, or for response format S3 the archived image if a file is wanted. Returns the file. */
+async function save(
+  image: GeneratedImage,
+  flags: GenerateFlags,
+  signal: AbortSignal,
+): Promise<SavedFile | undefined> {
+  const path = flags.output ?? (image.header === undefined ? undefined : defaultFile(image));
+  if (path === undefined) return undefined;
+  const bytes = image.header === undefined ? await downloadImage(image.result, signal) : image.bytes;
+  await saveImage(path, bytes);
+  return { path, sizeBytes: bytes.length };
+}
+
 /** Never the name of another image's file. */
 function defaultFile({ header, bytes }: GeneratedImage): string {
-  const extension = header?.mediaType.replace('image/', '').replace('jpeg', 'jpg') ?? 'bin';
+  const extension = header?.mediaType.replace(/^[a-z]+\//, '').replace('jpeg', 'jpg') ?? 'bin';
   const hash = Buffer.from(header?.sha256 ?? bytes).toString('hex');
   return `image-${hash.slice(0, 12)}.${extension}`;
 }

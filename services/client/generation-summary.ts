@@ -5,7 +5,8 @@ import type { GeneratedImage } from './image-generation-client.ts';
 
 /** The object that `--json` prints; names as in the proto file. */
 export interface GenerationSummary {
-  readonly file: string;
+  /** Null when no file was written: response format S3 without --output. */
+  readonly file: string | null;
   readonly size_bytes: number;
   readonly media_type: string;
   readonly width: number;
@@ -20,9 +21,17 @@ export interface GenerationSummary {
     readonly bucket: string;
     readonly key: string;
     readonly record_key: string;
+    /** Both only with response format S3. */
+    readonly download_url?: string;
+    readonly download_url_expire_time?: string;
   };
   readonly timings_ms: { readonly queue: number; readonly generation: number; readonly total: number };
   readonly warnings: readonly { readonly reason: string; readonly field: string; readonly message: string }[];
+}
+
+export interface SavedFile {
+  readonly path: string;
+  readonly sizeBytes: number;
 }
 
 const STATE_WORDS: Readonly<Record<ArchiveState, string>> = {
@@ -45,15 +54,16 @@ const STATE_MEANINGS: Readonly<Record<string, string>> = {
 
 /** @param totalMs The whole call as the caller saw it. */
 export function summarise(
-  { header, result, accepted, bytes }: GeneratedImage,
-  file: string,
+  { header, result, accepted }: GeneratedImage,
+  file: SavedFile | undefined,
   totalMs: number,
 ): GenerationSummary {
   const { archive } = result;
   return {
-    file,
-    size_bytes: bytes.length,
-    media_type: header?.mediaType ?? '',
+    file: file?.path ?? null,
+    size_bytes: file?.sizeBytes ?? 0,
+    // What response format S3 refers to is always the archived JPEG.
+    media_type: header?.mediaType ?? 'image/jpeg',
     width: header?.width ?? accepted.parameters?.width ?? 0,
     height: header?.height ?? accepted.parameters?.height ?? 0,
     request_id: result.requestId,
@@ -66,6 +76,10 @@ export function summarise(
       bucket: archive?.bucket ?? '',
       key: archive?.key ?? '',
       record_key: archive?.recordKey ?? '',
+      ...(archive?.downloadUrl ? { download_url: archive.downloadUrl } : {}),
+      ...(archive?.downloadUrlExpireTime
+        ? { download_url_expire_time: archive.downloadUrlExpireTime.toISOString() }
+        : {}),
     },
     timings_ms: {
       queue: milliseconds(result.queueDuration),
@@ -80,16 +94,25 @@ export function summarise(
 export function formatSummary(summary: GenerationSummary): string {
   const { archive, timings_ms: timings } = summary;
   const state = [archive.state, STATE_MEANINGS[archive.state]].filter(Boolean).join(': ');
-  const kilobytes = (summary.size_bytes / 1000).toFixed(1);
+  const kilobytes = `, ${(summary.size_bytes / 1000).toFixed(1)} kB`;
   const lines: (readonly [string, string])[] = [
-    ['file', summary.file],
-    ['image', `${summary.width} x ${summary.height}, ${summary.media_type}, ${kilobytes} kB`],
+    ...(summary.file === null ? [] : [['file', summary.file] as const]),
+    [
+      'image',
+      `${summary.width} x ${summary.height}, ${summary.media_type}${summary.file === null ? '' : kilobytes}`,
+    ],
     ['seed', String(summary.seed)],
     ['request', summary.request_id],
     ['hash', summary.image_hash === '' ? 'none (archiving is off)' : summary.image_hash],
     ['archive', state],
     ...(archive.key === '' ? [] : [['', `s3://${archive.bucket}/${archive.key}`] as const]),
     ...(archive.record_key === '' ? [] : [['', `s3://${archive.bucket}/${archive.record_key}`] as const]),
+    ...(archive.download_url === undefined
+      ? []
+      : [
+          ['link', archive.download_url] as const,
+          ['', `works until ${archive.download_url_expire_time ?? 'an unknown time'}`] as const,
+        ]),
     ['time', `queue ${timings.queue} ms, generation ${timings.generation} ms, in all ${timings.total} ms`],
     ...summary.warnings.map(
       ({ reason, field, message }) => ['warning', `${field}: ${message} (${reason})`] as const,

@@ -1,7 +1,11 @@
 /** The flags that describe an image, and the request they make. */
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { ImageEncoding, type LoraSettings } from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
+import {
+  ImageEncoding,
+  type LoraSettings,
+  ResponseFormat,
+} from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import type { ImageRequestFields } from './image-generation-client.ts';
 
 const ENCODINGS = {
@@ -10,6 +14,13 @@ const ENCODINGS = {
   webp: ImageEncoding.IMAGE_ENCODING_WEBP,
 } as const;
 export type ImageFormat = keyof typeof ENCODINGS;
+
+const RESPONSE_FORMATS = {
+  binary: ResponseFormat.RESPONSE_FORMAT_BINARY,
+  json: ResponseFormat.RESPONSE_FORMAT_JSON,
+  s3: ResponseFormat.RESPONSE_FORMAT_S3,
+} as const;
+export type ResponseFormatName = keyof typeof RESPONSE_FORMATS;
 
 const FORMAT_OF_EXTENSION: Readonly<Record<string, ImageFormat>> = {
   '.jpg': 'jpeg',
@@ -30,6 +41,7 @@ export interface RequestFlags {
   readonly sampler?: string;
   readonly lora: readonly LoraSettings[];
   readonly format?: ImageFormat;
+  readonly responseFormat: ResponseFormatName;
   readonly quality?: number;
   readonly label: Readonly<Record<string, string>>;
   readonly requestId?: string;
@@ -48,9 +60,18 @@ export function addRequestFlags(command: Command): Command {
     .option('--guidance-scale <number>', 'how closely to follow the prompt', readNumber)
     .option('--sampler <name>', "sampler, if not the model's default")
     .addOption(
-      new Option('--format <format>', 'file format, if the extension of --output does not tell').choices(
-        Object.keys(ENCODINGS),
-      ),
+      new Option(
+        '--format <format>',
+        'file format of the image, if the extension of --output does not tell',
+      ).choices(Object.keys(ENCODINGS)),
+    )
+    .addOption(
+      new Option(
+        '--response-format <format>',
+        'binary: the image; json: one JSON document with image and parameters; s3: a link to the archived image',
+      )
+        .choices(Object.keys(RESPONSE_FORMATS))
+        .default('binary'),
     )
     .option('--quality <1-100>', 'quality, for jpeg and webp', readCount)
     .option('--label <name=value>', 'label kept in the archive record (repeatable)', addLabel, {})
@@ -77,12 +98,15 @@ export function requestFromFlags(
     imageQuality: flags.quality,
     loras: [...flags.lora],
     labels: { ...flags.label },
-    imageEncoding: ENCODINGS[flags.format ?? formatOfFile(output)],
+    responseFormat: RESPONSE_FORMATS[flags.responseFormat],
+    imageEncoding: ENCODINGS[flags.format ?? formatOfFile(output, flags.responseFormat)],
   };
 }
 
 /** @throws {InvalidArgumentError} for an extension that is no image format. */
-function formatOfFile(output: string | undefined): ImageFormat {
+function formatOfFile(output: string | undefined, responseFormat: ResponseFormatName): ImageFormat {
+  // The file is the document, whatever the image in it is.
+  if (responseFormat === 'json') return 'jpeg';
   const extension = extname(output ?? '').toLowerCase();
   const format = FORMAT_OF_EXTENSION[extension];
   if (format !== undefined) return format;

@@ -66,12 +66,7 @@ export function createAdmission({ maxRunning, maxQueued }: AdmissionOptions): Ad
       run(next);
       moved = true;
     }
-    if (moved) tellPositions();
-  }
-
-  function tellPositions(): void {
-    let position = 0;
-    for (const job of queue) job.moved(++position);
+    if (moved) tellPositions(queue);
   }
 
   return {
@@ -116,4 +111,9 @@ function createJob(): { job: Job; turn: Promise<void> } {
   const turn = new Promise<void>((admit, refuse) => Object.assign(job, { admit, refuse }));
   turn.catch(() => {}); // The owner may leave before it waits.
   return { job, turn };
+}
+
+function tellPositions(queue: ReadonlySet<Job>): void {
+  let position = 0;
+  for (const job of queue) job.moved(++position);
 }

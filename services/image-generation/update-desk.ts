@@ -31,15 +31,12 @@ export interface UpdateDesk {
 const MAX_STAGE_ENDS = 8;
 
 export function createUpdateDesk(options: PaceOptions): UpdateDesk {
-  const { keepAliveMs = 4_000, progressIntervalMs = 250, previewIntervalMs = 500 } = options;
-  const { maxPreviews = 16, maxPreviewBytes = 64 * 1024 } = options;
+  const { keepAliveMs = 4_000, progressIntervalMs = 250 } = options;
+  const previews = createPreviewSlot(options);
   const stageEnds: ProgressEvent[] = [];
   let progress: ProgressEvent | undefined;
-  let preview: PreviewEvent | undefined;
   let lastSent: ProgressEvent | undefined;
   let progressSentAt = performance.now();
-  let previewSentAt = Number.NEGATIVE_INFINITY;
-  let previewsLeft = maxPreviews;
   let fraction: number | undefined;
 
   function raised(update: ProgressEvent): ProgressEvent {
@@ -52,7 +49,7 @@ export function createUpdateDesk(options: PaceOptions): UpdateDesk {
       stageEnds.push(progress);
       if (stageEnds.length > MAX_STAGE_ENDS) stageEnds.shift();
     }
-    if (update.stage === 'encoding') preview = undefined; // The picture itself is there.
+    if (update.stage === 'encoding') previews.empty(); // The picture itself is there.
     progress = raised(update);
   }
 
@@ -76,29 +73,19 @@ export function createUpdateDesk(options: PaceOptions): UpdateDesk {
     return sent(update, now);
   }
 
-  function takePreview(now: number): PreviewEvent | undefined {
-    if (preview === undefined || now < previewSentAt + previewIntervalMs) return undefined;
-    const update = preview;
-    preview = undefined;
-    previewSentAt = now;
-    previewsLeft -= 1;
-    return update;
-  }
-
   return {
     put(update) {
       if (update.type === 'progress') putProgress(update);
-      else if (previewsLeft > 0 && update.data.length <= maxPreviewBytes) preview = update;
+      else previews.put(update);
     },
-    take: (now) => takeProgress(now, false) ?? takePreview(now),
+    take: (now) => takeProgress(now, false) ?? previews.take(now),
     takeLast: () => takeProgress(performance.now(), true),
     beat(now, quiet) {
       return now < progressSentAt + keepAliveMs ? undefined : sent(raised(quiet(lastSent)), now);
     },
     dueInMs(now) {
-      const due = [progressSentAt + keepAliveMs];
+      const due = [progressSentAt + keepAliveMs, previews.dueAt()];
       if (progress !== undefined) due.push(progressDueAt(progress));
-      if (preview !== undefined) due.push(previewSentAt + previewIntervalMs);
       return Math.max(0, Math.min(...due) - now);
     },
   };
@@ -106,3 +93,29 @@ export function createUpdateDesk(options: PaceOptions): UpdateDesk {
 
 const isLastStep = ({ step, totalSteps }: ProgressEvent): boolean =>
   step !== undefined && step === totalSteps;
+
+/** Holds the newest preview until it may be sent. */
+function createPreviewSlot(options: PaceOptions) {
+  const { previewIntervalMs = 500, maxPreviews = 16, maxPreviewBytes = 64 * 1024 } = options;
+  let newest: PreviewEvent | undefined;
+  let left = maxPreviews;
+  let sentAt = Number.NEGATIVE_INFINITY;
+  const dueAt = (): number => (newest === undefined ? Number.POSITIVE_INFINITY : sentAt + previewIntervalMs);
+  return {
+    dueAt,
+    put(preview: PreviewEvent): void {
+      if (left > 0 && preview.data.length <= maxPreviewBytes) newest = preview;
+    },
+    empty(): void {
+      newest = undefined;
+    },
+    take(now: number): PreviewEvent | undefined {
+      if (now < dueAt()) return undefined;
+      const preview = newest;
+      newest = undefined;
+      sentAt = now;
+      left -= 1;
+      return preview;
+    },
+  };
+}
