@@ -53,7 +53,7 @@ export async function roundTrip(options: RoundTripOptions): Promise<string | und
     display.stop();
     await saveImage(out, image.bytes);
     const answered = performance.now();
-    const summary = summarise(image, out, answered - started);
+    const summary = summarise(image, { path: out, sizeBytes: image.bytes.length }, answered - started);
     print(formatSummary(summary));
     if (summary.archive.state === 'disabled') return undefined;
     if (summary.archive.state === 'failed')
