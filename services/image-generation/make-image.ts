@@ -14,6 +14,8 @@ import { imagePayload, type Payload } from './payload.ts';
 
 /** Time kept back from the caller's deadline, so that the last message still arrives, ms. */
 export const DEADLINE_RESERVE_MS = 50;
+/** The same for a caller who has no bytes yet and shall at least learn where the image will be, ms. */
+const STORED_RESERVE_MS = 250;
 
 /** An image that was made, with what is left to be told to its caller. */
 export interface MadeImage {
@@ -129,7 +131,7 @@ async function waitForBucket(
   const begun = await untilAborted(Promise.resolve(archiving), signal);
   if (!begun) throw new ArchiveUnavailableError();
   report({ type: 'progress', stage: 'archiving', fraction: 1, elapsedMs: elapsedMs() });
-  const waitMs = Math.max(0, call.deadline - Date.now() - DEADLINE_RESERVE_MS);
+  const waitMs = Math.max(0, call.deadline - Date.now() - STORED_RESERVE_MS);
   const dependencies = { archive, storedPairs, logger };
   const stored = await awaitStoredPair(begun, request.job.requestId, waitMs, signal, dependencies);
   return { kind: 'stored', imageHash: begun.imageHash, stored };
