@@ -68,3 +68,17 @@ test('after close running jobs go on, queued and new ones are told that the serv
   running.release();
   expect(admission.running).toBe(0);
 });
+
+test('those who wait hear of every new position', async () => {
+  const admission = createAdmission({ maxRunning: 1, maxQueued: 3 });
+  const [running, ...waiting] = [admission.take(), admission.take(), admission.take(), admission.take()];
+  const heard: number[][] = waiting.map(() => []);
+  const waits = waiting.map((place, index) =>
+    place.admitted(never, (position) => void heard[index]?.push(position)),
+  );
+  running?.release();
+  await waits[0];
+  waiting[1]?.release(); // Leaves the queue from the middle.
+  expect(heard).toEqual([[], [1], [2, 1]]);
+  expect(waiting.map((place) => place.waiting)).toEqual([false, false, true]);
+});
