@@ -1,4 +1,6 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -8,12 +10,15 @@ import type { GenerateImageRequest } from '../../proto/gen/sekai/image/v1/image_
 import { runGenerate } from './generate-command.ts';
 import {
   acceptedEvent,
+  chunkEvents,
   detailedError,
   goodEvents,
+  headerEvent,
   IMAGE,
   IMAGE_HASH,
   play,
   REQUEST_ID,
+  resultEvent,
   type ScriptedCall,
   type ScriptedServer,
   startScriptedServer,
@@ -214,5 +219,73 @@ describe('wrong usage', () => {
     const { code, stdout } = await run(['--help']);
     expect(code).toBe(0);
     expect(stdout).toContain('--lora');
+  });
+});
+
+describe('response formats', () => {
+  const linked = (url: string): ReturnType<typeof resultEvent> => {
+    const event = resultEvent(IMAGE_HASH);
+    if (event.$case !== 'result' || event.value.archive === undefined) throw new Error('no result');
+    const archive = {
+      ...event.value.archive,
+      downloadUrl: url,
+      downloadUrlExpireTime: new Date(1_800_000_000_000),
+    };
+    return { $case: 'result', value: { ...event.value, archive } };
+  };
+  let store: Server;
+  let answer: { status: number; body: Uint8Array };
+  let url: string;
+
+  beforeEach(async () => {
+    answer = { status: 200, body: IMAGE };
+    store = createServer((_, response) => response.writeHead(answer.status).end(answer.body));
+    await new Promise<void>((resolve) => void store.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(store.address() as AddressInfo).port}/key?X-Amz-Signature=secret`;
+    script = play([acceptedEvent(3), linked(url)]);
+  });
+  afterEach(() => void store.close());
+
+  it('prints the link of an S3 call and writes nothing', async () => {
+    const { code, stdout } = await run(['x', '--response-format', 's3']);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`link     ${url}\n         works until 2027-01-15T08:00:00.000Z\n`);
+    expect(stdout).not.toMatch(/^file/m);
+    expect(request?.responseFormat).toBe(3);
+    const { stdout: json } = await run(['x', '--response-format', 's3', '--json']);
+    expect(JSON.parse(json)).toMatchObject({ file: null, archive: { download_url: url } });
+  });
+
+  it('downloads the image of an S3 call when a file is wanted', async () => {
+    const { code, stdout } = await run(['x', '--response-format', 's3', '-o', output()]);
+    expect(code).toBe(0);
+    expect(Buffer.compare(await readFile(output()), IMAGE)).toBe(0);
+    expect(stdout).toContain('150.0 kB');
+  });
+
+  it.each([
+    ['is another one', { status: 200, body: Buffer.from('other') }, /announced/],
+    ['is refused', { status: 403, body: Buffer.alloc(0) }, /status 403/],
+  ])('writes nothing when the stored image %s, and shows no link', async (_, given, message) => {
+    answer = given;
+    const { code, stderr } = await run(['x', '--response-format', 's3', '-o', output()]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toContain('X-Amz-Signature');
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('writes the document of a JSON call', async () => {
+    const document = Buffer.from('{"data":[{"b64_json":""}]}\n');
+    script = play([
+      acceptedEvent(2),
+      headerEvent(document, 'application/json'),
+      ...chunkEvents(document),
+      resultEvent(IMAGE_HASH),
+    ]);
+    const { code } = await run(['x', '--response-format', 'json', '--format', 'png', '-o', output('a.json')]);
+    expect(code).toBe(0);
+    expect(Buffer.compare(await readFile(output('a.json')), document)).toBe(0);
+    expect(request).toMatchObject({ responseFormat: 2, imageEncoding: 2 });
   });
 });

@@ -153,3 +153,14 @@ test('a text encoder strength of its own is a precondition this engine does not 
   const loras = [{ name: 'grain', strength: 1, textEncoderStrength: 0.5 }];
   expect(() => check({ loras })).toThrow(PreconditionError);
 });
+
+test('response format S3 is about a JPEG, whatever encoding was asked for, and says so', () => {
+  const { format, quality, warnings } = check({
+    responseFormat: 3,
+    imageEncoding: ImageEncoding.IMAGE_ENCODING_WEBP,
+    imageQuality: 40,
+  });
+  expect({ format, quality }).toEqual({ format: 'jpeg', quality: 40 });
+  expect(warnings).toMatchObject([{ reason: 'IMAGE_ENCODING_REPLACED', field: 'image_encoding' }]);
+  expect(check({ responseFormat: 3 }).warnings).toEqual([]);
+});

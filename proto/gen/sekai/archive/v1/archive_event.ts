@@ -92,7 +92,10 @@ export interface ArchivedPair {
 export interface DownloadLinkRequest {
   /** Image hash. */
   imageHash: string;
-  /** How long the link should work, in seconds. Zero: the archiver's default. */
+  /**
+   * How long the link should work, in seconds. Zero: the archiver's default.
+   * At most a day, and never longer than the archiver's credentials.
+   */
   expiresInSeconds: number;
 }
 
@@ -119,7 +122,7 @@ export interface DownloadLink {
 
 /** DownloadLinkError says why there is no link. */
 export interface DownloadLinkError {
-  /** Stable UPPER_SNAKE_CASE reason. */
+  /** NOT_FOUND, BUSY or UNAVAILABLE; asking again can help with each of them. */
   reason: string;
   /** Text for a person. */
   message: string;

@@ -33,9 +33,27 @@ export const ResponseFormat = {
   RESPONSE_FORMAT_UNSPECIFIED: 0,
   /** RESPONSE_FORMAT_BINARY - The encoded image file as chunks. */
   RESPONSE_FORMAT_BINARY: 1,
-  /** RESPONSE_FORMAT_JSON - One JSON document (base64 image and parameters) as chunks. */
+  /**
+   * RESPONSE_FORMAT_JSON - One JSON document as chunks, shaped like the OpenAI images response:
+   * `created`, `request_id`, `image_hash`, `engine`, `model`, `output_format`,
+   * `size`, `parameters` (as in the archive record), `timing`, `warnings` and
+   * `data`, one item with `media_type`, `width`, `height`, `seed`,
+   * `size_bytes`, `sha256` (hex, of the image file) and `b64_json`. `header`
+   * announces size and hash of the document. It waits until `image_hash` is
+   * known, which for PNG and WEBP is that of the JPEG encoded beside; the hash
+   * is empty when archiving is off and the image is no JPEG, or when that JPEG
+   * could not be made.
+   */
   RESPONSE_FORMAT_JSON: 2,
-  /** RESPONSE_FORMAT_S3 - No bytes: `result.archive` refers to the stored object. */
+  /**
+   * RESPONSE_FORMAT_S3 - No bytes: the call waits until the pair is stored, and `result.archive`
+   * refers to it with a time-limited link. The stored image is a JPEG:
+   * another `image_encoding` is replaced, with a warning. Not stored before the
+   * deadline: DEADLINE_EXCEEDED with the reason ARCHIVE_DEADLINE, hash and key
+   * in its metadata, while the archive goes on. Archive refused the image:
+   * UNAVAILABLE, ARCHIVE_UNAVAILABLE. Archiving off: FAILED_PRECONDITION,
+   * ARCHIVE_DISABLED.
+   */
   RESPONSE_FORMAT_S3: 3,
   UNRECOGNIZED: -1,
 } as const;
@@ -179,7 +197,10 @@ export interface GenerateImageRequest {
   imageQuality?:
     | number
     | undefined;
-  /** Whether previews are sent while sampling, when the engine has them. */
+  /**
+   * Whether previews are sent while sampling, when the engine has them: at most
+   * 2 a second and 16 in all, the newest only when the caller is slow.
+   */
   includePreviews: boolean;
   /** Opaque caller labels stored in the archive record. */
   labels: { [key: string]: string };
@@ -267,7 +288,10 @@ export interface ResolvedParameters {
   imageQuality: number;
 }
 
-/** GenerationProgress is also the keep-alive of a quiet stream. */
+/**
+ * GenerationProgress is also the keep-alive of a quiet stream. Updates of one
+ * stage come at most 4 times a second; no stage and no last step is left out.
+ */
 export interface GenerationProgress {
   /** Where the job stands. */
   stage: GenerationStage;
@@ -295,7 +319,7 @@ export interface GenerationProgress {
   elapsed: Duration | undefined;
 }
 
-/** ImagePreview is small and always fits one message. */
+/** ImagePreview is small, at most 64 KiB, and always fits one message. */
 export interface ImagePreview {
   /** Media type of `data`. */
   mediaType: string;
@@ -362,7 +386,11 @@ export interface ArchiveResult {
   key: string;
   /** Key of the input record. Empty when `key` is. */
   recordKey: string;
-  /** Time-limited link to the image; only for response format S3. */
+  /**
+   * Time-limited link to the image; only for response format S3. A secret
+   * while it works. Empty, with the warning DOWNLOAD_LINK_UNAVAILABLE, when the
+   * pair is stored but no archiver gave a link.
+   */
   downloadUrl: string;
   /** When the link stops working. */
   downloadUrlExpireTime: Date | undefined;
@@ -2341,6 +2369,8 @@ export const ImageGenerationServiceService = {
    *
    * Order on a good stream: one `accepted`; `progress` and `preview` any number
    * of times; one `header`; `chunk`s in offset order; one `result`; status OK.
+   * Response format S3 has neither `header` nor `chunk`s. Until the header, or
+   * the result, something comes at least every 5 s.
    * A failure is always a non-OK status with google.rpc.Status details, never
    * an OK stream without a `result`. Cancelling the call stops the engine.
    * One call makes one image; callers multiplex calls for more.
@@ -2378,6 +2408,8 @@ export interface ImageGenerationServiceServer extends UntypedServiceImplementati
    *
    * Order on a good stream: one `accepted`; `progress` and `preview` any number
    * of times; one `header`; `chunk`s in offset order; one `result`; status OK.
+   * Response format S3 has neither `header` nor `chunk`s. Until the header, or
+   * the result, something comes at least every 5 s.
    * A failure is always a non-OK status with google.rpc.Status details, never
    * an OK stream without a `result`. Cancelling the call stops the engine.
    * One call makes one image; callers multiplex calls for more.
@@ -2396,6 +2428,8 @@ export interface ImageGenerationServiceClient extends Client {
    *
    * Order on a good stream: one `accepted`; `progress` and `preview` any number
    * of times; one `header`; `chunk`s in offset order; one `result`; status OK.
+   * Response format S3 has neither `header` nor `chunk`s. Until the header, or
+   * the result, something comes at least every 5 s.
    * A failure is always a non-OK status with google.rpc.Status details, never
    * an OK stream without a `result`. Cancelling the call stops the engine.
    * One call makes one image; callers multiplex calls for more.
