@@ -11,6 +11,8 @@ export interface NoiseEngineOptions {
   readonly steps?: number;
   /** Called before each step; a test holds the job by not resolving. Must honour the signal. */
   readonly beforeStep?: (job: EngineJob, step: number, signal: AbortSignal) => Promise<void>;
+  /** Bytes of the preview after each step; none without. */
+  readonly previewBytes?: (step: number) => number;
   /** Called once a job's generator has ended, however it ended. */
   readonly onEnd?: (job: EngineJob, aborted: boolean) => void;
   /** Replaces the image event, to misbehave. */
@@ -53,6 +55,10 @@ export function createNoiseEngine(options: NoiseEngineOptions = {}): ImageEngine
           await options.beforeStep?.(job, step, signal);
           signal.throwIfAborted();
           yield { type: 'progress', stage: 'sampling', step, totalSteps: steps, fraction: step / steps };
+          const size = options.previewBytes?.(step);
+          if (size !== undefined) {
+            yield { type: 'preview', mediaType: 'image/jpeg', data: new Uint8Array(size), step };
+          }
         }
         yield options.image?.(job) ?? {
           type: 'image',
