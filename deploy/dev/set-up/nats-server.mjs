@@ -136,7 +136,7 @@ async function installWithApt(root, folder) {
     const [archive] = readdirSync(scratch).filter((name) => name.endsWith('.deb'));
     if (archive === undefined) throw new StepFailure('apt-get download left no .deb file');
     await run('dpkg-deb', ['-x', archive, 'unpacked'], { cwd: scratch });
-    const places = ['usr/sbin', 'usr/bin'].map((folder) => join(scratch, 'unpacked', folder, EXECUTABLE));
+    const places = ['usr/sbin', 'usr/bin'].map((place) => join(scratch, 'unpacked', place, EXECUTABLE));
     const executable = places.find(isExecutable);
     if (executable === undefined) throw new StepFailure(`${archive} has no nats-server in it`);
     moveTo(folder, executable);
