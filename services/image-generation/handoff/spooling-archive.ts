@@ -1,5 +1,6 @@
 /** The archive as the use case sees it: first the spool file, then, beside the caller's stream, the broker. */
 import { randomUUID } from 'node:crypto';
+import { pairKeys } from '../../../proto/archive-event.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Archive, ArchivePair, HandOff, HandOffState } from '../archive.ts';
 import type { Circuit } from './circuit.ts';
