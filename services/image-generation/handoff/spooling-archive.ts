@@ -66,7 +66,7 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
     phases.enter('failed');
     logger.error(
       { imageHash, requestId, handOffId: handoffId, err: error },
-      'image could not be handed over',
+      `Internal S3: Failed to upload ${pairKeys(prefix, imageHash).image}: it could not be handed over`,
     );
   }
 
