@@ -1,7 +1,7 @@
 import { type ArchivedPair, type CheckedArchiveEvent, EventFault, pairKeys } from '../proto/archive-event.ts';
 import type { ArchiveIndex } from './archive-index.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import { contentHash } from './content-hash.ts';
+import { sha256 } from '../services/runtime/sha256.ts';
 import type { ImageChunks } from './image-chunks.ts';
 import type { ObjectStore, StoredObject } from './object-store.ts';
 
@@ -89,7 +89,7 @@ async function fetchImage(
   const bytes = image.kind === 'inline' ? image.bytes : await joinChunks(chunks, event, image, signal);
   if (bytes === undefined) return undefined;
   if (bytes.length !== imageSizeBytes) throw sizeMismatch('image', bytes.length, imageSizeBytes);
-  const actual = Buffer.from(await contentHash(bytes)).toString('hex');
+  const actual = Buffer.from(await sha256(bytes)).toString('hex');
   if (actual === imageHash) return bytes;
   throw new EventFault('HASH_MISMATCH', `image has SHA-256 ${actual}, announced was ${imageHash}`);
 }
@@ -143,7 +143,7 @@ async function uploadPair(
     observer.stored(object.key, object.body.length, Math.round(performance.now() - start));
   };
   const imageSha256 = Buffer.from(imageHash, 'hex');
-  const recordSha256 = await contentHash(inputRecord);
+  const recordSha256 = await sha256(inputRecord);
   // In this order: a record in the bucket proves that its image is there.
   await store({ key: keys.image, body: image, contentType: imageMediaType, sha256: imageSha256, metadata });
   await store({

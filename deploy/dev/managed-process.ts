@@ -46,6 +46,8 @@ export async function startManagedProcess(options: ManagedProcessOptions): Promi
   const child = spawn(process.execPath, ['--enable-source-maps', join('dist', options.entry)], {
     env: { ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own: Ctrl-C reaches us alone, and we stop everything in order.
+    detached: true,
   });
   const exited = new Promise<number | null>((resolve) => {
     child.once('exit', (code) => resolve(code));

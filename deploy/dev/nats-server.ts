@@ -135,7 +135,8 @@ async function launchProcess(
   logFile: string,
 ): Promise<NatsProcess> {
   const log = await open(logFile, 'a');
-  const child = spawn(binary, args, { stdio: ['ignore', log.fd, log.fd] });
+  // Detached, so that Ctrl-C reaches our process alone, which then stops everything in order.
+  const child = spawn(binary, args, { stdio: ['ignore', log.fd, log.fd], detached: true });
   const gone = new Promise<Error | undefined>((settle) => {
     child.once('error', settle);
     child.once('exit', () => settle(undefined));

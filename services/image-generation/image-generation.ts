@@ -54,6 +54,7 @@ export async function startImageGeneration(
   const closers: (() => Promise<void>)[] = [async () => handoff?.close(STOP_HANDOFF_MS)];
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).toReversed()) await close();
+    logger.info('image service has stopped');
   };
   try {
     let serving = false;

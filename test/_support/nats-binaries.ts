@@ -10,7 +10,13 @@ export function natsServerBinaries(
   environment: NodeJS.ProcessEnv = process.env,
 ): { readonly version: string; readonly binary: string }[] {
   const folders = (environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  const usual = ['/usr/sbin', join(process.cwd(), '.sekai', 'bin')];
+  const ours = join(process.cwd(), '.sekai');
+  const usual = [
+    '/usr/sbin',
+    join(ours, 'bin'),
+    join(ours, 'nats-servers', 'go'),
+    join(ours, 'nats-servers', 'apt'),
+  ];
   const named = environment['NATS_SERVER_BIN'];
   const candidates = named ? [named] : [...folders, ...usual].map((folder) => join(folder, 'nats-server'));
   const byVersion = new Map<string, string>();

@@ -163,7 +163,9 @@ test('killed services and archivers lose nothing that callers were told is safe'
   await system.stack.restartService();
   await system.archive.restartArchiver();
   const after = await system.generate();
-  for (const { result } of [before, after]) await system.storedPair(result.imageHash, 45_000);
+  for (const { result, bytes } of [before, after]) {
+    expect((await system.storedPair(result.imageHash, 45_000)).image.equals(bytes)).toBe(true);
+  }
 }, 90_000);
 
 test('with NATS down calls are SPOOLED, and archived when it is back', async () => {

@@ -20,6 +20,7 @@ import { writeSpoolFile } from '../../services/image-generation/handoff/spool-fi
 import { createLogger } from '../../services/runtime/logger.ts';
 import { createStreams, startNatsFixture } from '../_support/nats-fixture.ts';
 
+const NOWHERE = 'nats://127.0.0.1:1';
 const silent = createLogger('test', 'silent');
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -45,6 +46,7 @@ async function open(natsUrl: string, directory: string, maxBytes = 2 ** 30): Pro
     silent,
   );
   cleanups.push(() => opened.close(0));
+  await vi.waitUntil(() => opened.connected || natsUrl === NOWHERE);
   return opened;
 }
 
@@ -55,7 +57,6 @@ function pair(imageBytes: number): ArchivePair {
 }
 
 const queueFiles = (directory: string): Promise<string[]> => readdir(join(directory, 'queue'));
-const NOWHERE = 'nats://127.0.0.1:1';
 
 test('a small pair becomes one event that carries everything, and its spool file goes', async () => {
   await using nats = await startNatsFixture();

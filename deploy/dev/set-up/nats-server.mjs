@@ -33,7 +33,7 @@ export function findNatsServer(root, environment = process.env, systemFolders = 
   }
   // A relative entry of PATH would mean another file in every working folder.
   const onPath = (environment.PATH ?? '').split(delimiter).filter((folder) => isAbsolute(folder));
-  return [...onPath, ...systemFolders, join(root, '.sekai', 'bin')]
+  return [...onPath, ...systemFolders, binFolder(root)]
     .map((folder) => join(folder, EXECUTABLE))
     .find(isExecutable);
 }
@@ -49,7 +49,7 @@ export async function installNatsServer(root) {
   for (const way of WAYS) {
     if (!way.isPossible()) continue;
     try {
-      await way.install(root);
+      await way.install(root, binFolder(root));
       return `with ${way.name}`;
     } catch (error) {
       if (error instanceof Interrupted) throw error;
@@ -59,9 +59,35 @@ export async function installNatsServer(root) {
   throw new StepFailure([...failures, MANUAL].join('\n'));
 }
 
+/**
+ * Installs one nats-server per way that this machine offers, under .sekai/nats-servers/: an old one of the
+ * distribution and a current one, for the suites that run with each.
+ * @param {string} root
+ * @returns {Promise<string[]>} A line per way that was tried.
+ */
+export async function installEveryNatsServer(root) {
+  const lines = [];
+  for (const way of WAYS) {
+    if (way.keepApart === undefined) continue;
+    const folder = join(root, '.sekai', 'nats-servers', way.keepApart);
+    if (isExecutable(join(folder, EXECUTABLE))) lines.push(`${way.name}: already there`);
+    else if (!way.isPossible()) lines.push(`SKIPPED nats-server with ${way.name}: not on this machine`);
+    else {
+      await way.install(root, folder);
+      lines.push(`${way.name}: installed`);
+    }
+  }
+  return lines;
+}
+
 const WAYS = [
-  { name: 'go install', isPossible: () => isOnPath('go'), install: installWithGo },
-  { name: 'apt-get', isPossible: () => isOnPath('apt-get') && isOnPath('dpkg-deb'), install: installWithApt },
+  { name: 'go install', keepApart: 'go', isPossible: () => isOnPath('go'), install: installWithGo },
+  {
+    name: 'apt-get',
+    keepApart: 'apt',
+    isPossible: () => isOnPath('apt-get') && isOnPath('dpkg-deb'),
+    install: installWithApt,
+  },
   {
     name: 'brew',
     isPossible: () => isOnPath('brew'),
@@ -78,7 +104,7 @@ const MANUAL = `nats-server could not be installed here. Do one of these, then r
   anywhere         unpack a release of https://github.com/nats-io/nats-server/releases and name the
                    executable in NATS_SERVER_BIN, or put it at .sekai/bin/nats-server`;
 
-async function installWithGo(root) {
+async function installWithGo(root, folder) {
   const scratch = makeScratch(root);
   try {
     // GOOS and GOARCH of a cross-compiling shell would make an executable for another machine.
@@ -87,7 +113,7 @@ async function installWithGo(root) {
       cwd: scratch,
       env: { ...environment, GOBIN: scratch, CGO_ENABLED: '0', GO111MODULE: 'on', GOWORK: 'off' },
     });
-    moveToBin(root, join(scratch, EXECUTABLE));
+    moveTo(folder, join(scratch, EXECUTABLE));
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -97,7 +123,7 @@ async function installWithGo(root) {
  * Unpacks the distribution's package instead of installing it: that needs no root, and starts no system service
  * on port 4222. Only refreshing the package lists, when they are empty or too old, needs root.
  */
-async function installWithApt(root) {
+async function installWithApt(root, folder) {
   const scratch = makeScratch(root);
   try {
     await run('apt-get', ['download', 'nats-server'], { cwd: scratch }).catch(async (error) => {
@@ -110,14 +136,16 @@ async function installWithApt(root) {
     const [archive] = readdirSync(scratch).filter((name) => name.endsWith('.deb'));
     if (archive === undefined) throw new StepFailure('apt-get download left no .deb file');
     await run('dpkg-deb', ['-x', archive, 'unpacked'], { cwd: scratch });
-    const places = ['usr/sbin', 'usr/bin'].map((folder) => join(scratch, 'unpacked', folder, EXECUTABLE));
+    const places = ['usr/sbin', 'usr/bin'].map((place) => join(scratch, 'unpacked', place, EXECUTABLE));
     const executable = places.find(isExecutable);
     if (executable === undefined) throw new StepFailure(`${archive} has no nats-server in it`);
-    moveToBin(root, executable);
+    moveTo(folder, executable);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
+
+const binFolder = (root) => join(root, '.sekai', 'bin');
 
 function makeScratch(root) {
   const scratch = join(root, '.sekai', `nats-server.${process.pid}`);
@@ -127,8 +155,7 @@ function makeScratch(root) {
 }
 
 /** By a rename, so that nobody ever finds half an executable. */
-function moveToBin(root, executable) {
-  const folder = join(root, '.sekai', 'bin');
+function moveTo(folder, executable) {
   mkdirSync(folder, { recursive: true });
   copyFileSync(executable, join(folder, `${EXECUTABLE}.new`));
   renameSync(join(folder, `${EXECUTABLE}.new`), join(folder, EXECUTABLE));

@@ -9,6 +9,7 @@ import type { ImageEngine } from '../image-engine.ts';
 import { checkImageRequest, type ImageRequest } from '../image-request.ts';
 import { callSignal } from './call-signal.ts';
 import { isExpectedError, toStatus } from './status.ts';
+import { streamClosed } from './stream-closed.ts';
 import { streamResponses } from './stream-responses.ts';
 import { wireResponse } from './wire-events.ts';
 
@@ -59,17 +60,6 @@ export function createGenerateImageHandler(dependencies: GenerateImageHandlerDep
     };
     if (error !== undefined && !isExpectedError(error)) logger.error({ ...line, err: error }, 'call failed');
     else logger.info(line, 'call ended');
-    await closed;
+    await closed.by(context.deadline);
   };
-}
-
-/**
- * Resolves when the HTTP/2 stream is gone: everything was sent, or nobody reads any more. grpc-js tells it by
- * `cancelled`, the last event of every call; `finish` comes before the last bytes have left.
- */
-function streamClosed(call: Call): Promise<void> {
-  if (call.cancelled) return Promise.resolve();
-  return new Promise((resolve) => {
-    call.once('cancelled', () => resolve());
-  });
 }

@@ -23,6 +23,7 @@ export interface OpenArchive {
   /** Hand-offs that are spooled and not yet acknowledged. */
   waiting(): number;
   readonly circuitOpen: boolean;
+  readonly connected: boolean;
   /** Hands over what is under way, within `deadlineMs`; the rest stays in the spool for the next start. */
   close(deadlineMs: number): Promise<void>;
 }
@@ -57,6 +58,9 @@ export async function openArchive(config: ArchiveConfig, logger: Logger): Promis
     waiting: () => drainer.waiting,
     get circuitOpen() {
       return circuit.isOpen;
+    },
+    get connected() {
+      return publisher.connected;
     },
     async close(deadlineMs) {
       await archive.written();

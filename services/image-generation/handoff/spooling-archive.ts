@@ -1,5 +1,6 @@
 /** The archive as the use case sees it: first the spool file, then, beside the caller's stream, the broker. */
 import { randomUUID } from 'node:crypto';
+import { pairKeys } from '../../../proto/archive-event.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Archive, ArchivePair, HandOff, HandOffState } from '../archive.ts';
 import type { Circuit } from './circuit.ts';
@@ -65,7 +66,7 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
     phases.enter('failed');
     logger.error(
       { imageHash, requestId, handOffId: handoffId, err: error },
-      'image could not be handed over',
+      `Internal S3: Failed to upload ${pairKeys(prefix, imageHash).image}: it could not be handed over`,
     );
   }
 

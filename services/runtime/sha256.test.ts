@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { contentHash } from './content-hash.ts';
+import { sha256 } from './sha256.ts';
 
 it('hashes all slices and lets other work run between them', async () => {
   const bytes = randomBytes(3 * 1024 * 1024 + 7);
@@ -10,7 +10,7 @@ it('hashes all slices and lets other work run between them', async () => {
     timer = setImmediate(count);
   };
   let timer = setImmediate(count);
-  const hash = await contentHash(bytes);
+  const hash = await sha256(bytes);
   clearImmediate(timer);
   expect(Buffer.from(hash).toString('hex')).toBe(createHash('sha256').update(bytes).digest('hex'));
   expect(turns).toBeGreaterThanOrEqual(3);
