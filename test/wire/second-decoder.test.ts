@@ -118,7 +118,7 @@ test('the capabilities read the same', async () => {
   expect(answer).toMatchObject({
     engine: 'noise',
     models: [{ name: 'noise', dimension_multiple: 8 }],
-    response_formats: ['RESPONSE_FORMAT_BINARY'],
+    response_formats: ['RESPONSE_FORMAT_BINARY', 'RESPONSE_FORMAT_JSON'],
     limits: { max_pixels: '16777216' },
   });
 });
