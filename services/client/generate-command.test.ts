@@ -171,10 +171,12 @@ describe('a call that fails', () => {
   it('says how to start a service when nobody listens', async () => {
     const { target } = server;
     server.stop();
-    const { code, stderr } = await run(['x', '-o', output()], { target });
+    const { code, stderr } = await run(['x', '-o', output(), '--attempts', '2'], { target });
     expect(code).toBe(1);
     expect(stderr).toContain(`Is the service running at ${target}?`);
-    expect(stderr).toMatch(/^UNAVAILABLE: .*ECONNREFUSED 127\.0\.0\.1:\d+\n/);
+    expect(stderr).toMatch(
+      /^UNAVAILABLE, attempt 2 of 2 in \d\.\d s\nUNAVAILABLE: .*ECONNREFUSED 127\.0\.0\.1:\d+\n/,
+    );
   });
 
   it('ends on an interrupt', async () => {
@@ -193,6 +195,7 @@ describe('wrong usage', () => {
     ['two prompts', ['a', 'b'], /too many arguments/],
     ['an unknown flag', ['a', '--colour'], /unknown option/],
     ['a width that is no number', ['a', '--width', '1e3'], /not a whole number/],
+    ['no attempt at all', ['a', '--attempts', '0'], /not a whole number from 1/],
     ['a seed of 33 bits', ['a', '--seed', '4294967296'], /not a whole number/],
     ['a strength that is no number', ['a', '--lora', 'ink:strong'], /not a number/],
     ['a LoRA without a name', ['a', '--lora', ':1'], /name:strength/],

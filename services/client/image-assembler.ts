@@ -30,6 +30,8 @@ export interface StreamListeners {
 }
 
 export interface ImageAssembler {
+  /** Whether the server has taken the job on. */
+  readonly accepted: boolean;
   /** @throws {StreamProtocolError} when the event may not come now, or disagrees with earlier ones. */
   add(response: GenerateImageResponse): void;
   /** The image, once the stream ended OK. @throws {StreamProtocolError} when something is missing. */
@@ -45,6 +47,9 @@ export function createImageAssembler(listeners: StreamListeners, maxPayloadBytes
   let result: GenerationResult | undefined;
 
   return {
+    get accepted() {
+      return accepted !== undefined;
+    },
     add({ event }) {
       // An event kind of a newer server: nothing this client could hold it to.
       if (event === undefined) return;

@@ -30,8 +30,8 @@ export interface ScriptedServer {
   stop(): void;
 }
 
-/** Starts a server on a free port of the loopback. */
-export function startScriptedServer(script: (call: ScriptedCall) => void): Promise<ScriptedServer> {
+/** Starts a server on the loopback, on a free port unless an earlier server's is to be taken again. */
+export function startScriptedServer(script: (call: ScriptedCall) => void, port = 0): Promise<ScriptedServer> {
   const server = new Server();
   const generateImage: handleServerStreamingCall<GenerateImageRequest, GenerateImageResponse> = (call) =>
     script(call);
@@ -41,9 +41,9 @@ export function startScriptedServer(script: (call: ScriptedCall) => void): Promi
   };
   server.addService(ImageGenerationServiceService, implementation);
   return new Promise((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
       if (error !== null) return reject(error);
-      return resolve({ target: `127.0.0.1:${port}`, stop: () => server.forceShutdown() });
+      return resolve({ target: `127.0.0.1:${bound}`, stop: () => server.forceShutdown() });
     });
   });
 }
@@ -159,12 +159,26 @@ const violation = (field: string, reason: string): BadRequest['fieldViolations']
 /** What a handler emits as 'error' for a request with two faults. */
 export function detailedError(code: number, message: string): Error {
   const fieldViolations = [violation('prompt', 'PROMPT_REQUIRED'), violation('steps', 'STEPS_OUT_OF_RANGE')];
-  const details = [
+  return statusError(code, message, [
     pack('ErrorInfo', ErrorInfo.encode({ reason: 'PROMPT_REQUIRED', domain: 'd', metadata: {} }).finish()),
     pack('BadRequest', BadRequest.encode({ fieldViolations }).finish()),
-    pack('RetryInfo', RetryInfo.encode({ retryDelay: { seconds: 1n, nanos: 500_000_000 } }).finish()),
+    retryInfo(1500),
     pack('Unheard', new Uint8Array([1, 2, 3])),
-  ];
+  ]);
+}
+
+/** What a handler emits as 'error' when it cannot do the job now. */
+export function refusal(code: number, reason: string, retryAfterMs?: number): Error {
+  const info = pack('ErrorInfo', ErrorInfo.encode({ reason, domain: 'd', metadata: {} }).finish());
+  return statusError(code, reason, retryAfterMs === undefined ? [info] : [info, retryInfo(retryAfterMs)]);
+}
+
+const retryInfo = (ms: number): Status['details'][number] => {
+  const retryDelay = { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
+  return pack('RetryInfo', RetryInfo.encode({ retryDelay }).finish());
+};
+
+function statusError(code: number, message: string, details: Status['details']): Error {
   const metadata = new Metadata();
   metadata.set(STATUS_DETAILS_KEY, Buffer.from(Status.encode({ code, message, details }).finish()));
   return Object.assign(new Error(message), { code, details: message, metadata });
