@@ -39,9 +39,14 @@ export interface ImageAssembler {
 }
 
 /**
+ * @param requestId Id of the call; the server must answer with the same.
  * @param maxPayloadBytes Largest payload the server may announce: it is allocated at once.
  */
-export function createImageAssembler(listeners: StreamListeners, maxPayloadBytes: number): ImageAssembler {
+export function createImageAssembler(
+  requestId: string,
+  listeners: StreamListeners,
+  maxPayloadBytes: number,
+): ImageAssembler {
   let accepted: GenerationAccepted | undefined;
   let payload: Payload | undefined;
   let result: GenerationResult | undefined;
@@ -56,6 +61,10 @@ export function createImageAssembler(listeners: StreamListeners, maxPayloadBytes
       check(result === undefined, `${event.$case} after result`);
       if (event.$case === 'accepted') {
         check(accepted === undefined, 'accepted came twice');
+        check(
+          event.value.requestId === requestId,
+          `accepted is of request ${event.value.requestId}, this call is ${requestId}`,
+        );
         accepted = event.value;
         listeners.onAccepted?.(event.value);
         return;

@@ -15,8 +15,13 @@ import {
   type GetCapabilitiesResponse,
   ImageGenerationServiceClient,
 } from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
-import { GenerateImageError } from './errors.ts';
-import { createImageAssembler, type GeneratedImage, type StreamListeners } from './image-assembler.ts';
+import { GenerateImageError, StreamProtocolError } from './errors.ts';
+import {
+  createImageAssembler,
+  type GeneratedImage,
+  type ImageAssembler,
+  type StreamListeners,
+} from './image-assembler.ts';
 import { type RetryNotice, type RetryOptions, withRetries } from './retry.ts';
 import { readStatusDetails, STATUS_DETAILS_KEY } from './status-details.ts';
 
@@ -38,6 +43,11 @@ export interface ImageGenerationClientOptions {
   readonly maxReceiveMessageBytes?: number;
   /** Largest payload of one call, bytes; held in memory. Default 128 MiB. */
   readonly maxPayloadBytes?: number;
+  /**
+   * Longest time without an event once the server has accepted the call, ms. The contract promises one every 5 s
+   * and the end right after the result. Default 60,000.
+   */
+  readonly maxSilenceMs?: number;
   /** How failed calls are repeated; see {@link withRetries} for which. Default: 4 attempts. */
   readonly retry?: RetryOptions;
 }
@@ -75,19 +85,19 @@ const MIB = 1024 * 1024;
 
 export function createImageGenerationClient(options: ImageGenerationClientOptions): ImageGenerationClient {
   const { target, credentials = channelCredentials.createInsecure(), maxPayloadBytes = 128 * MIB } = options;
-  const retry = options.retry ?? {};
+  const { maxSilenceMs = 60_000, retry = {} } = options;
   const stub = new ImageGenerationServiceClient(target, credentials, channelOptions(options));
   return {
     generateImage(fields, { signal, deadlineMs, onRetry, ...listeners } = {}) {
       const request = completeRequest(fields);
       const deadline = deadlineOf(deadlineMs);
       const createAttempt = () => {
-        const assembler = createImageAssembler(listeners, maxPayloadBytes);
+        const assembler = createImageAssembler(request.requestId, listeners, maxPayloadBytes);
         return {
           committed: () => assembler.accepted,
           async run() {
             const call = stub.generateImage(request, deadlineOption(deadline));
-            await consume(call, (response) => assembler.add(response), signal);
+            await consume(call, assembler, maxSilenceMs, signal);
             return assembler.finish();
           },
         };
@@ -144,14 +154,17 @@ function getCapabilities(
 /** Resolves when the stream ended OK; whatever else happens cancels the call. */
 function consume(
   call: ClientReadableStream<GenerateImageResponse>,
-  add: (response: GenerateImageResponse) => void,
+  assembler: ImageAssembler,
+  maxSilenceMs: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let settled = false;
+    let silence: NodeJS.Timeout | undefined;
     const settle = (finish: () => void): void => {
       if (settled) return;
       settled = true;
+      clearTimeout(silence);
       signal?.removeEventListener('abort', onAbort);
       finish();
     };
@@ -165,16 +178,21 @@ function consume(
     call.on('data', (response: GenerateImageResponse) => {
       if (settled) return;
       try {
-        add(response);
+        assembler.add(response);
       } catch (error) {
-        fail(error);
+        return fail(error);
       }
+      if (assembler.accepted) silence ??= setTimeout(() => fail(silenceError(maxSilenceMs)), maxSilenceMs);
+      silence?.refresh();
     });
     // A status other than OK emits 'error' first. The listener stays: a cancelled call still emits one.
     call.on('error', (error: ServiceError) => settle(() => reject(toCallError(error))));
     call.on('end', () => settle(resolve));
   });
 }
+
+const silenceError = (ms: number): StreamProtocolError =>
+  new StreamProtocolError(`server broke the stream's contract: no event and no end for ${ms} ms`);
 
 /** The id is chosen here, once: every attempt carries the same. */
 const completeRequest = (fields: ImageRequestFields): GenerateImageRequest => ({

@@ -15,6 +15,7 @@ import {
   play,
   refusal,
   type ScriptedCall,
+  send,
   startScriptedServer,
 } from './scripted-server.ts';
 
@@ -145,7 +146,7 @@ describe('a call is not repeated', () => {
     [
       'UNAVAILABLE after `accepted`: the engine has worked',
       (call) => {
-        call.write({ event: acceptedEvent() });
+        send(call, acceptedEvent());
         unavailable(call);
       },
       'UNAVAILABLE',

@@ -48,14 +48,26 @@ export function startScriptedServer(script: (call: ScriptedCall) => void, port =
   });
 }
 
-/** Answers every call with these events and OK. */
+/** Answers every call with these events and OK. Where they say REQUEST_ID, the call's own id is sent. */
 export const play =
   (events: readonly Event[]) =>
   (call: ScriptedCall): void => {
-    for (const event of events) call.write({ event });
+    send(call, ...events);
     call.end();
   };
 
+/** Sends events and leaves the call open. Where they say REQUEST_ID, the call's own id is sent. */
+export function send(call: ScriptedCall, ...events: readonly Event[]): void {
+  for (const event of events) call.write({ event: withRequestId(event, call.request.requestId) });
+}
+
+function withRequestId(event: Event, requestId: string): Event {
+  if (event.$case !== 'accepted' && event.$case !== 'result') return event;
+  if (event.value.requestId !== REQUEST_ID) return event;
+  return { ...event, value: { ...event.value, requestId } } as Event;
+}
+
+/** Stands for the id of whatever call is being answered. */
 export const REQUEST_ID = '00000000-0000-4000-8000-000000000001';
 /** Not a real JPEG: the client never looks inside. */
 export const IMAGE = Buffer.alloc(150_000, 'jpeg bytes ');
