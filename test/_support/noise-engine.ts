@@ -14,7 +14,9 @@ export interface NoiseEngineOptions {
   /** Called once a job's generator has ended, however it ended. */
   readonly onEnd?: (job: EngineJob, aborted: boolean) => void;
   /** Replaces the image event, to misbehave. */
-  readonly image?: (job: EngineJob) => EngineEvent;
+  readonly image?: (job: EngineJob) => EngineEvent | Promise<EngineEvent>;
+  /** Replaces some of the capabilities. */
+  readonly capabilities?: Partial<EngineCapabilities>;
 }
 
 const CAPABILITIES: EngineCapabilities = {
@@ -46,7 +48,7 @@ export function createNoiseEngine(options: NoiseEngineOptions = {}): ImageEngine
   const steps = options.steps ?? 2;
   return {
     name: 'noise',
-    capabilities: async () => CAPABILITIES,
+    capabilities: async () => ({ ...CAPABILITIES, ...options.capabilities }),
     async *generate(job, signal) {
       try {
         for (let step = 1; step <= steps; step += 1) {
@@ -54,7 +56,7 @@ export function createNoiseEngine(options: NoiseEngineOptions = {}): ImageEngine
           signal.throwIfAborted();
           yield { type: 'progress', stage: 'sampling', step, totalSteps: steps, fraction: step / steps };
         }
-        yield options.image?.(job) ?? {
+        yield (await options.image?.(job)) ?? {
           type: 'image',
           image: { kind: 'pixels', data: noise(job), width: job.width, height: job.height },
           seed: job.seed,
