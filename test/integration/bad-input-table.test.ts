@@ -88,7 +88,7 @@ const INVALID: readonly (readonly [string, Fields, string])[] = [
   ['too many LoRAs', { loras: 'abcde'.split('').map((name) => lora(name)) }, 'loras TOO_MANY_LORAS'],
   ['sampler unknown', { sampler: 'ddim' }, 'sampler SAMPLER_UNKNOWN'],
   ['response format 99', { responseFormat: 99 as never }, 'response_format ENUM_UNKNOWN'],
-  ['image encoding -1', { imageEncoding: -1 as never }, 'image_encoding ENUM_UNKNOWN'],
+  ['image encoding -1', { imageEncoding: -1 }, 'image_encoding ENUM_UNKNOWN'],
   [
     'quality with PNG',
     { imageEncoding: ImageEncoding.IMAGE_ENCODING_PNG, imageQuality: 90 },
