@@ -53,6 +53,7 @@ export function finishImage(
   if (archive === undefined) return { file, archiving: undefined };
 
   const jpeg = request.format === 'jpeg' ? file : encode('jpeg', DEFAULT_IMAGE_QUALITY);
+  const arrived = archive.expectPair();
   const archiving = jpeg.then(
     (archived) => handOver(archived, request, facts, archive, logger),
     (error: unknown) => {
@@ -63,6 +64,7 @@ export function finishImage(
       return null;
     },
   );
+  archiving.then(arrived, arrived);
   return { file, archiving };
 }
 

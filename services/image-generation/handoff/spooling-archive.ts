@@ -23,7 +23,7 @@ export interface SpoolingArchiveDependencies {
 type Phase = 'writing' | HandOffState;
 
 export interface SpoolingArchive extends Archive {
-  /** Resolves when no file is being written any more. */
+  /** Resolves when no pair is expected and no file is being written any more. */
   written(): Promise<void>;
 }
 
@@ -31,6 +31,7 @@ export interface SpoolingArchive extends Archive {
 export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies): SpoolingArchive {
   const { bucket, prefix, spool, drainer, circuit, logger, handoffDeadlineMs, maxPendingBytes } =
     dependencies;
+  const expected = new Set<Promise<void>>();
   const writing = new Set<Promise<void>>();
   let pendingBytes = 0;
 
@@ -87,11 +88,20 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
   return {
     bucket,
     prefix,
+    expectPair: () => expectIn(expected),
     handOff,
     async written() {
-      while (writing.size > 0) await Promise.all(writing);
+      while (expected.size + writing.size > 0) await Promise.all([...expected, ...writing]);
     },
   };
+}
+
+/** Keeps a promise in the set until the returned function is called. */
+function expectIn(expected: Set<Promise<void>>): () => void {
+  let arrive = (): void => {};
+  const pair = new Promise<void>((resolve) => (arrive = resolve)).then(() => void expected.delete(pair));
+  expected.add(pair);
+  return arrive;
 }
 
 interface Phases {
