@@ -29,6 +29,7 @@ interface GenerateFlags extends RequestFlags {
   readonly output?: string;
   readonly target: string;
   readonly deadlineSeconds: number;
+  readonly attempts: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -58,6 +59,7 @@ function createCommand(io: GenerateIo): Command {
     .option('--target <address>', 'gRPC address of the service', '127.0.0.1:50051');
   return addRequestFlags(command)
     .option('--deadline-seconds <seconds>', 'longest time the call may take', readCount, 120)
+    .option('--attempts <count>', 'calls in all while the service is unreachable or full', readAttempts, 4)
     .option('--json', 'print one JSON object instead of lines')
     .option('-q, --quiet', 'no progress')
     .addHelpText('after', '\nExit codes: 0 done, 1 the call failed, 64 wrong usage.')
@@ -104,7 +106,10 @@ async function call(
   flags: GenerateFlags,
   io: GenerateIo,
 ): Promise<GeneratedImage> {
-  const client = createImageGenerationClient({ target: flags.target });
+  const client = createImageGenerationClient({
+    target: flags.target,
+    retry: { maxAttempts: flags.attempts },
+  });
   const display = flags.quiet ? silentDisplay : createProgressDisplay(io.stderr);
   try {
     return await client.generateImage(request, {
@@ -112,6 +117,7 @@ async function call(
       deadlineMs: flags.deadlineSeconds * 1000,
       onAccepted: display.onAccepted,
       onProgress: display.onProgress,
+      onRetry: display.onRetry,
     });
   } finally {
     display.stop();
@@ -130,6 +136,12 @@ async function save(
   const bytes = image.header === undefined ? await downloadImage(image.result, signal) : image.bytes;
   await saveImage(path, bytes);
   return { path, sizeBytes: bytes.length };
+}
+
+function readAttempts(text: string): number {
+  const count = readCount(text);
+  if (count >= 1) return count;
+  throw new InvalidArgumentError('not a whole number from 1');
 }
 
 /** Never the name of another image's file. */

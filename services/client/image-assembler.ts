@@ -30,6 +30,8 @@ export interface StreamListeners {
 }
 
 export interface ImageAssembler {
+  /** Whether the server has taken the job on. */
+  readonly accepted: boolean;
   /** @throws {StreamProtocolError} when the event may not come now, or disagrees with earlier ones. */
   add(response: GenerateImageResponse): void;
   /** The image, once the stream ended OK. @throws {StreamProtocolError} when something is missing. */
@@ -37,20 +39,32 @@ export interface ImageAssembler {
 }
 
 /**
+ * @param requestId Id of the call; the server must answer with the same.
  * @param maxPayloadBytes Largest payload the server may announce: it is allocated at once.
  */
-export function createImageAssembler(listeners: StreamListeners, maxPayloadBytes: number): ImageAssembler {
+export function createImageAssembler(
+  requestId: string,
+  listeners: StreamListeners,
+  maxPayloadBytes: number,
+): ImageAssembler {
   let accepted: GenerationAccepted | undefined;
   let payload: Payload | undefined;
   let result: GenerationResult | undefined;
 
   return {
+    get accepted() {
+      return accepted !== undefined;
+    },
     add({ event }) {
       // An event kind of a newer server: nothing this client could hold it to.
       if (event === undefined) return;
       check(result === undefined, `${event.$case} after result`);
       if (event.$case === 'accepted') {
         check(accepted === undefined, 'accepted came twice');
+        check(
+          event.value.requestId === requestId,
+          `accepted is of request ${event.value.requestId}, this call is ${requestId}`,
+        );
         accepted = event.value;
         listeners.onAccepted?.(event.value);
         return;

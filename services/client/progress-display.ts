@@ -5,6 +5,7 @@ import {
   type GenerationProgress,
   GenerationStage,
 } from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
+import type { RetryNotice } from './retry.ts';
 
 /** Where the display goes, such as `process.stderr`. */
 export type DisplayStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
@@ -13,6 +14,7 @@ export type DisplayStream = NodeJS.WritableStream & { readonly isTTY?: boolean }
 export interface ProgressDisplay {
   onAccepted(this: void, accepted: GenerationAccepted): void;
   onProgress(this: void, progress: GenerationProgress): void;
+  onRetry(this: void, notice: RetryNotice): void;
   stop(): void;
 }
 
@@ -34,7 +36,12 @@ export function createProgressDisplay(stream: DisplayStream): ProgressDisplay {
 }
 
 /** Shows nothing. */
-export const silentDisplay: ProgressDisplay = { onAccepted: () => {}, onProgress: () => {}, stop: () => {} };
+export const silentDisplay: ProgressDisplay = {
+  onAccepted: () => {},
+  onProgress: () => {},
+  onRetry: () => {},
+  stop: () => {},
+};
 
 function createBar(stream: DisplayStream): ProgressDisplay {
   const bar = new SingleBar({
@@ -53,6 +60,7 @@ function createBar(stream: DisplayStream): ProgressDisplay {
       bar.update(0, { doing: `accepted by ${engine}, ${parameters?.model}` }),
     onProgress: (progress) =>
       bar.update(Math.round((progress.fraction ?? 0) * 100), { doing: describe(progress) }),
+    onRetry: (notice) => bar.update(0, { doing: describeRetry(notice) }),
     stop: () => bar.stop(),
   };
 }
@@ -77,8 +85,14 @@ function createLines(stream: DisplayStream): ProgressDisplay {
           : `${String(Math.round(progress.fraction * 100)).padStart(3)} %  `;
       stream.write(`${percent}${describe(progress)}\n`);
     },
+    onRetry: (notice) => void stream.write(`${describeRetry(notice)}\n`),
     stop() {},
   };
+}
+
+function describeRetry({ attempt, maxAttempts, delayMs, error }: RetryNotice): string {
+  const seconds = (delayMs / 1000).toFixed(1);
+  return `${error.codeName}, attempt ${attempt + 1} of ${maxAttempts} in ${seconds} s`;
 }
 
 function describe({ stage, step, totalSteps, queuePosition, eta }: GenerationProgress): string {

@@ -30,8 +30,8 @@ export interface ScriptedServer {
   stop(): void;
 }
 
-/** Starts a server on a free port of the loopback. */
-export function startScriptedServer(script: (call: ScriptedCall) => void): Promise<ScriptedServer> {
+/** Starts a server on the loopback, on a free port unless an earlier server's is to be taken again. */
+export function startScriptedServer(script: (call: ScriptedCall) => void, port = 0): Promise<ScriptedServer> {
   const server = new Server();
   const generateImage: handleServerStreamingCall<GenerateImageRequest, GenerateImageResponse> = (call) =>
     script(call);
@@ -41,21 +41,33 @@ export function startScriptedServer(script: (call: ScriptedCall) => void): Promi
   };
   server.addService(ImageGenerationServiceService, implementation);
   return new Promise((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
       if (error !== null) return reject(error);
-      return resolve({ target: `127.0.0.1:${port}`, stop: () => server.forceShutdown() });
+      return resolve({ target: `127.0.0.1:${bound}`, stop: () => server.forceShutdown() });
     });
   });
 }
 
-/** Answers every call with these events and OK. */
+/** Answers every call with these events and OK. Where they say REQUEST_ID, the call's own id is sent. */
 export const play =
   (events: readonly Event[]) =>
   (call: ScriptedCall): void => {
-    for (const event of events) call.write({ event });
+    send(call, ...events);
     call.end();
   };
 
+/** Sends events and leaves the call open. Where they say REQUEST_ID, the call's own id is sent. */
+export function send(call: ScriptedCall, ...events: readonly Event[]): void {
+  for (const event of events) call.write({ event: withRequestId(event, call.request.requestId) });
+}
+
+function withRequestId(event: Event, requestId: string): Event {
+  if (event.$case !== 'accepted' && event.$case !== 'result') return event;
+  if (event.value.requestId !== REQUEST_ID) return event;
+  return { ...event, value: { ...event.value, requestId } } as Event;
+}
+
+/** Stands for the id of whatever call is being answered. */
 export const REQUEST_ID = '00000000-0000-4000-8000-000000000001';
 /** Not a real JPEG: the client never looks inside. */
 export const IMAGE = Buffer.alloc(150_000, 'jpeg bytes ');
@@ -159,12 +171,26 @@ const violation = (field: string, reason: string): BadRequest['fieldViolations']
 /** What a handler emits as 'error' for a request with two faults. */
 export function detailedError(code: number, message: string): Error {
   const fieldViolations = [violation('prompt', 'PROMPT_REQUIRED'), violation('steps', 'STEPS_OUT_OF_RANGE')];
-  const details = [
+  return statusError(code, message, [
     pack('ErrorInfo', ErrorInfo.encode({ reason: 'PROMPT_REQUIRED', domain: 'd', metadata: {} }).finish()),
     pack('BadRequest', BadRequest.encode({ fieldViolations }).finish()),
-    pack('RetryInfo', RetryInfo.encode({ retryDelay: { seconds: 1n, nanos: 500_000_000 } }).finish()),
+    retryInfo(1500),
     pack('Unheard', new Uint8Array([1, 2, 3])),
-  ];
+  ]);
+}
+
+/** What a handler emits as 'error' when it cannot do the job now. */
+export function refusal(code: number, reason: string, retryAfterMs?: number): Error {
+  const info = pack('ErrorInfo', ErrorInfo.encode({ reason, domain: 'd', metadata: {} }).finish());
+  return statusError(code, reason, retryAfterMs === undefined ? [info] : [info, retryInfo(retryAfterMs)]);
+}
+
+const retryInfo = (ms: number): Status['details'][number] => {
+  const retryDelay = { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
+  return pack('RetryInfo', RetryInfo.encode({ retryDelay }).finish());
+};
+
+function statusError(code: number, message: string, details: Status['details']): Error {
   const metadata = new Metadata();
   metadata.set(STATUS_DETAILS_KEY, Buffer.from(Status.encode({ code, message, details }).finish()));
   return Object.assign(new Error(message), { code, details: message, metadata });

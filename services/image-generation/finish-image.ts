@@ -1,6 +1,7 @@
 /** From the moment an image exists: its file for the caller, its pair for the archive, each on its own way. */
 import type { Logger } from '../runtime/logger.ts';
 import type { Archive, HandOff } from './archive.ts';
+import { EngineError } from './errors.ts';
 import type { EncodedImage, ImageEncoder } from './image-encoder.ts';
 import type { EngineImage } from './image-engine.ts';
 import { sha256 } from '../runtime/sha256.ts';
@@ -44,6 +45,7 @@ export function finishImage(
 ): FinishedImage {
   const encode = async (format: 'jpeg' | 'png' | 'webp', quality: number): Promise<HashedImage> => {
     const encoded = await encoder.encode(image, format, quality);
+    checkDimensions(encoded, request);
     return { ...encoded, sha256: await sha256(encoded.bytes) };
   };
   const file = encode(request.format, request.quality);
@@ -51,6 +53,7 @@ export function finishImage(
   if (archive === undefined) return { file, archiving: undefined };
 
   const jpeg = request.format === 'jpeg' ? file : encode('jpeg', DEFAULT_IMAGE_QUALITY);
+  const arrived = archive.expectPair();
   const archiving = jpeg.then(
     (archived) => handOver(archived, request, facts, archive, logger),
     (error: unknown) => {
@@ -61,7 +64,15 @@ export function finishImage(
       return null;
     },
   );
+  archiving.then(arrived, arrived);
   return { file, archiving };
+}
+
+/** `accepted`, the record and the caller's layout all say so: another size is another picture. */
+function checkDimensions({ width, height }: EncodedImage, { job }: ImageRequest): void {
+  if (width === job.width && height === job.height) return;
+  const sizes = `${width} x ${height} pixels instead of ${job.width} x ${job.height}`;
+  throw new EngineError('BAD_RESPONSE', `the engine made a picture of ${sizes}`);
 }
 
 function handOver(

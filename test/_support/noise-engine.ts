@@ -16,7 +16,9 @@ export interface NoiseEngineOptions {
   /** Called once a job's generator has ended, however it ended. */
   readonly onEnd?: (job: EngineJob, aborted: boolean) => void;
   /** Replaces the image event, to misbehave. */
-  readonly image?: (job: EngineJob) => EngineEvent;
+  readonly image?: (job: EngineJob) => EngineEvent | Promise<EngineEvent>;
+  /** Replaces some of the capabilities. */
+  readonly capabilities?: Partial<EngineCapabilities>;
 }
 
 const CAPABILITIES: EngineCapabilities = {
@@ -48,7 +50,7 @@ export function createNoiseEngine(options: NoiseEngineOptions = {}): ImageEngine
   const steps = options.steps ?? 2;
   return {
     name: 'noise',
-    capabilities: async () => CAPABILITIES,
+    capabilities: async () => ({ ...CAPABILITIES, ...options.capabilities }),
     async *generate(job, signal) {
       try {
         for (let step = 1; step <= steps; step += 1) {
@@ -60,7 +62,7 @@ export function createNoiseEngine(options: NoiseEngineOptions = {}): ImageEngine
             yield { type: 'preview', mediaType: 'image/jpeg', data: new Uint8Array(size), step };
           }
         }
-        yield options.image?.(job) ?? {
+        yield (await options.image?.(job)) ?? {
           type: 'image',
           image: { kind: 'pixels', data: noise(job), width: job.width, height: job.height },
           seed: job.seed,

@@ -42,9 +42,9 @@ export async function build(root) {
   const stamp = fingerprint(root, sources);
   if (missingOutput(root, sources) !== undefined) rmSync(buildInfoFile(root), { force: true });
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  await run(process.execPath, [compiler, '--pretty', 'false', '--tsBuildInfoFile', buildInfoFile(root)], {
-    cwd: root,
-  });
+  // Declarations are what a program that imports `sekai-image/client` is checked against.
+  const flags = ['--pretty', 'false', '--declaration', '--tsBuildInfoFile', buildInfoFile(root)];
+  await run(process.execPath, [compiler, ...flags], { cwd: root });
   for (const path of listAssets(root)) {
     mkdirSync(dirname(join(root, 'dist', path)), { recursive: true });
     copyFileSync(join(root, path), join(root, 'dist', path));
@@ -71,7 +71,7 @@ function fingerprint(root, sources) {
 
 /** The first output that should be there and is not, such as after `rm -r dist/sidecar`. */
 function missingOutput(root, sources) {
-  const outputs = sources.map((path) => path.replace(/\.ts$/, '.js'));
+  const outputs = sources.flatMap((path) => ['.js', '.d.ts'].map((end) => path.replace(/\.ts$/, end)));
   return [...outputs, ...listAssets(root)].find((path) => !existsSync(join(root, 'dist', path)));
 }
 

@@ -65,8 +65,12 @@ const ENGINE_FAILURES: Readonly<Record<EngineFailure, Omit<WireError, 'message'>
   TIMEOUT: { code: status.DEADLINE_EXCEEDED, reason: 'BACKEND_TIMEOUT' },
 };
 
-/** Whether an error is ours to explain; anything else is a bug or a surprise and belongs into the log. */
+/** Engine failures that are everyday life; the others have a cause that only the log may tell. */
+const EXPECTED_ENGINE_FAILURES: ReadonlySet<EngineFailure> = new Set(['OVERLOADED', 'CONTENT_FILTERED']);
+
+/** Whether the status says all there is to say; anything else is a bug or a surprise and belongs into the log. */
 export function isExpectedError(error: unknown): boolean {
+  if (error instanceof EngineError) return EXPECTED_ENGINE_FAILURES.has(error.failure);
   return describe(error) !== undefined;
 }
 

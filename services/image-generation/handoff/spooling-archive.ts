@@ -24,14 +24,14 @@ export interface SpoolingArchiveDependencies {
 type Phase = 'writing' | HandOffState;
 
 export interface SpoolingArchive extends Archive {
-  /** Resolves when no file is being written any more. */
+  /** Resolves when no pair is expected and no file is being written any more. */
   written(): Promise<void>;
 }
 
 /** Builds the archive; it owns none of its dependencies. */
 export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies): SpoolingArchive {
-  const { bucket, prefix, spool, drainer, circuit, logger, handoffDeadlineMs, maxPendingBytes } =
-    dependencies;
+  const { bucket, prefix, spool, drainer, circuit, logger, ...limits } = dependencies;
+  const expected = new Set<Promise<void>>();
   const writing = new Set<Promise<void>>();
   let pendingBytes = 0;
 
@@ -39,7 +39,7 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
     const spooled: SpooledHandOff = { ...pair, handoffId: randomUUID(), createTime: new Date() };
     const phases = createPhases();
     const bytes = pair.image.length + pair.record.length;
-    if (pendingBytes + bytes > maxPendingBytes) {
+    if (pendingBytes + bytes > limits.maxPendingBytes) {
       fail(spooled, phases, new Error(`${pendingBytes} bytes wait for the disk already`));
     } else {
       pendingBytes += bytes;
@@ -79,8 +79,8 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
     while (!settled() && performance.now() < until) {
       await phases.change(until - performance.now(), circuit);
     }
-    if (!settled() && maxWaitMs >= handoffDeadlineMs)
-      circuit.open(`no answer within ${handoffDeadlineMs} ms`);
+    if (!settled() && maxWaitMs >= limits.handoffDeadlineMs)
+      circuit.open(`no answer within ${limits.handoffDeadlineMs} ms`);
     // Not even on disk yet: nothing may be promised, though it may still work out.
     return phases.current === 'writing' ? 'failed' : phases.current;
   }
@@ -88,11 +88,20 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
   return {
     bucket,
     prefix,
+    expectPair: () => expectIn(expected),
     handOff,
     async written() {
-      while (writing.size > 0) await Promise.all(writing);
+      while (expected.size + writing.size > 0) await Promise.all([...expected, ...writing]);
     },
   };
+}
+
+/** Keeps a promise in the set until the returned function is called. */
+function expectIn(expected: Set<Promise<void>>): () => void {
+  let arrive = (): void => {};
+  const pair = new Promise<void>((resolve) => (arrive = resolve)).then(() => void expected.delete(pair));
+  expected.add(pair);
+  return arrive;
 }
 
 interface Phases {
