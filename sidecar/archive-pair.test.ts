@@ -3,7 +3,7 @@ import { type ArchivedPair, EventFault, pairKeys } from '../proto/archive-event.
 import { testEvent, testImage } from '../test/_support/archive-bench.ts';
 import { createMemoryObjectStore } from '../test/_support/memory-object-store.ts';
 import { type ArchivePairParts, createArchivePair, type UploadObserver } from './archive-pair.ts';
-import { createByteBudget } from './byte-budget.ts';
+import { createByteBudget } from '../services/runtime/byte-budget.ts';
 
 const never = new AbortController().signal;
 const observer: UploadObserver = { storing: () => {}, stored: () => {}, existenceUnknown: () => {} };

@@ -1,6 +1,6 @@
 import { type ArchivedPair, type CheckedArchiveEvent, EventFault, pairKeys } from '../proto/archive-event.ts';
 import type { ArchiveIndex } from './archive-index.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import type { ByteBudget } from '../services/runtime/byte-budget.ts';
 import { sha256 } from '../services/runtime/sha256.ts';
 import type { ImageChunks } from './image-chunks.ts';
 import type { ObjectStore, StoredObject } from './object-store.ts';
@@ -48,7 +48,7 @@ export function createArchivePair(parts: ArchivePairParts): ArchivePair {
   return async (event, observer, signal) => {
     if (await isIndexed(parts, event)) return 'duplicate';
     if (parts.headBeforeUpload && (await isInBucket(parts, event, observer, signal))) return 'duplicate';
-    const release = await parts.budget.acquire(event.imageSizeBytes + event.inputRecord.length, signal);
+    const lease = await parts.budget.acquire(event.imageSizeBytes + event.inputRecord.length, signal);
     try {
       const image = await fetchImage(parts, event, signal);
       // Another archiver may have had the event before us, and purged the chunks once the pair was stored.
@@ -56,7 +56,7 @@ export function createArchivePair(parts: ArchivePairParts): ArchivePair {
       await uploadPair(parts, event, image, observer, signal);
       return 'uploaded';
     } finally {
-      release();
+      lease.release();
     }
   };
 }

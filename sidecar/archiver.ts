@@ -7,7 +7,7 @@ import { createArchivePair } from './archive-pair.ts';
 import { type ArchiverMetrics, createArchiverMetrics } from './archiver-metrics.ts';
 import { createAttempts } from './attempts.ts';
 import { createBreaker } from './breaker.ts';
-import { createByteBudget } from './byte-budget.ts';
+import { createByteBudget } from '../services/runtime/byte-budget.ts';
 import type { ArchiverConfig } from './config.ts';
 import { createGiveDownloadLink, type LinkSigner } from './download-link.ts';
 import { type ArchiveQueue, openArchiveQueue } from './jetstream/archive-queue.ts';

@@ -27,6 +27,11 @@ export const imageGenerationVariables = z.object({
   CHUNK_BYTES: integer('Image bytes in one message of the stream.', 16 * 1024, MiB).prefault(
     String(256 * 1024),
   ),
+  DELIVERY_MAX_BYTES: integer(
+    'Bytes of images that callers are being sent; beyond it the engine waits for slow readers.',
+    16 * MiB,
+    2 ** 40,
+  ).prefault(String(512 * MiB)),
   ENABLE_INTERNAL_S3_UPLOAD: flag(
     'Whether images are archived. Without it no NATS is needed or dialled.',
   ).prefault('true'),
@@ -49,6 +54,7 @@ export interface ImageGenerationConfig {
   readonly engineQueue: number;
   readonly maxCallMs: number;
   readonly chunkBytes: number;
+  readonly deliveryMaxBytes: number;
   /** Undefined when archiving is switched off. */
   readonly archive: ArchiveConfig | undefined;
   readonly logLevel: LogLevel;
@@ -80,6 +86,7 @@ export function imageGenerationConfig(
     engineQueue: read.ENGINE_QUEUE,
     maxCallMs: read.MAX_CALL_SECONDS * 1_000,
     chunkBytes: read.CHUNK_BYTES,
+    deliveryMaxBytes: read.DELIVERY_MAX_BYTES,
     archive: read.ENABLE_INTERNAL_S3_UPLOAD
       ? {
           natsServers: read.NATS_URL,

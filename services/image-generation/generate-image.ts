@@ -1,4 +1,5 @@
 /** THE USE CASE: one checked request becomes the stream of events that the contract promises. */
+import type { ByteBudget, ByteLease } from '../runtime/byte-budget.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Admission, Place } from './admission.ts';
 import type { Archive } from './archive.ts';
@@ -8,7 +9,7 @@ import type { ArchiveOutcome, GenerationEvent, ProgressEvent } from './generatio
 import type { ImageEncoder } from './image-encoder.ts';
 import type { GenerationWarning, ImageEngine } from './image-engine.ts';
 import type { ImageRequest } from './image-request.ts';
-import { archiveDisabled, DEADLINE_RESERVE_MS, type MadeImage, makeImage } from './make-image.ts';
+import { archiveDisabled, DEADLINE_RESERVE_MS, type Job, type MadeImage, makeImage } from './make-image.ts';
 import { pacedUpdates } from './paced-updates.ts';
 import type { StoredPairs } from './stored-pairs.ts';
 import type { PaceOptions } from './update-desk.ts';
@@ -26,6 +27,8 @@ export interface GenerateImageDependencies {
   readonly handoffDeadlineMs: number;
   /** Size of a chunk, bytes. */
   readonly chunkBytes: number;
+  /** Bytes of images that are being encoded for, or read by, their callers. */
+  readonly deliveries: ByteBudget;
   readonly pace?: PaceOptions;
 }
 
@@ -72,13 +75,19 @@ async function* runJob(
   const accepted = performance.now();
   const elapsedMs = (): number => performance.now() - accepted;
   yield { type: 'accepted', request, engine: dependencies.engine.name, acceptTime: new Date() };
-  const made = yield* pacedUpdates(
-    call.signal,
-    (report, signal) => makeImage({ request, call, place, elapsedMs }, report, signal, dependencies),
-    { ...dependencies.pace, quiet: (last) => signOfLife(last, place, elapsedMs()) },
-  );
-  call.signal.throwIfAborted();
-  yield* deliver(made, request, call, dependencies);
+  const leases: ByteLease[] = [];
+  const job: Job = { request, call, place, elapsedMs, keep: (lease) => leases.push(lease) };
+  try {
+    const made = yield* pacedUpdates(
+      call.signal,
+      (report, signal) => makeImage(job, report, signal, dependencies),
+      { ...dependencies.pace, quiet: (last) => signOfLife(last, place, elapsedMs()) },
+    );
+    call.signal.throwIfAborted();
+    yield* deliver(made, request, call, dependencies);
+  } finally {
+    for (const lease of leases) lease.release();
+  }
 }
 
 /** What is known of a job that has not reported anything for a while. */

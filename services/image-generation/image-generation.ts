@@ -1,5 +1,6 @@
 /** Composition root of the image service: everything is made here, in order, and handed on by value. */
 import { startAdminServer } from '../runtime/admin-server.ts';
+import { createByteBudget } from '../runtime/byte-budget.ts';
 import type { Running } from '../runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
 import { createAdmission } from './admission.ts';
@@ -49,6 +50,7 @@ export async function startImageGeneration(
     logger,
     handoffDeadlineMs: config.archive?.handoffDeadlineMs ?? 0,
     chunkBytes: config.chunkBytes,
+    deliveries: createByteBudget(config.deliveryMaxBytes),
     ...(overrides.pace ? { pace: overrides.pace } : {}),
   });
   const closers: (() => Promise<void>)[] = [async () => handoff?.close(STOP_HANDOFF_MS)];

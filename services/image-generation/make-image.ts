@@ -1,4 +1,5 @@
 /** The part of a call before its first byte: the queue, the engine, the encoder, and for response format S3 the bucket. */
+import type { ByteLease } from '../runtime/byte-budget.ts';
 import { untilAborted } from '../runtime/until-aborted.ts';
 import type { Place } from './admission.ts';
 import { type StoredOutcome, awaitStoredPair } from './await-stored-pair.ts';
@@ -40,6 +41,8 @@ export interface Job {
   readonly place: Place;
   /** Since `accepted`. */
   readonly elapsedMs: () => number;
+  /** Takes over a lease, which ends with the call. */
+  readonly keep: (lease: ByteLease) => void;
 }
 
 /** Does the job, reporting on the way. `signal` ends it while there is no image, and its waits afterwards. */
@@ -55,12 +58,17 @@ export async function makeImage(
   if (place.position > 0) queued(place.position);
   await place.admitted(signal, queued);
   const { finished, facts } = await generate(job, report, signal, dependencies);
-  place.release(); // The engine is free; encoding and streaming are the caller's own time.
   report({ type: 'progress', stage: 'encoding', fraction: 1, elapsedMs: elapsedMs() });
   if (request.responseFormat === 's3') {
+    place.release();
     return { facts, delivery: await waitForBucket(job, finished.archiving, report, signal, dependencies) };
   }
+  // Callers that read slowly hold their images in memory. When those fill the budget, the engine waits here.
+  const lease = await dependencies.deliveries.acquire(pixelBytes(request), signal);
+  job.keep(lease);
+  place.release(); // The engine is free; encoding and streaming are the caller's own time.
   const file = await untilAborted(finished.file, signal);
+  lease.shrinkTo(file.bytes.length);
   const { width, height } = file;
   const jpegHash = request.format === 'jpeg' ? Buffer.from(file.sha256).toString('hex') : '';
   const payload =
@@ -70,6 +78,9 @@ export async function makeImage(
   const { archiving } = finished;
   return { facts, delivery: { kind: 'payload', payload, width, height, jpegHash, archiving } };
 }
+
+/** What an encoded file does not exceed, near enough: its pixels, 3 bytes each. */
+const pixelBytes = ({ job }: ImageRequest): number => job.width * job.height * 3;
 
 /** From the engine to an image that is being encoded. The engine's pixels are held by nobody else. */
 async function generate(

@@ -1,12 +1,20 @@
 /** A first-come, first-served bound on bytes held at the same time. */
 export interface ByteBudget {
   /**
-   * Waits until `bytes` fit and returns what gives them back (idempotent). More than the whole budget counts as
-   * the whole budget: a giant waits until it is alone instead of for ever.
+   * Waits until `bytes` fit. More than the whole budget counts as the whole budget: a giant waits until it is
+   * alone instead of for ever.
    * @throws the signal's reason when it is aborted first.
    */
-  acquire(bytes: number, signal: AbortSignal): Promise<() => void>;
+  acquire(bytes: number, signal: AbortSignal): Promise<ByteLease>;
   readonly bytesInUse: number;
+}
+
+/** Bytes of a budget in somebody's hands. */
+export interface ByteLease {
+  /** Gives back what is more than `bytes`; never takes more. */
+  readonly shrinkTo: (bytes: number) => void;
+  /** Gives all back. Idempotent. */
+  readonly release: () => void;
 }
 
 interface Waiter {
@@ -30,14 +38,15 @@ export function createByteBudget(maxBytes: number): ByteBudget {
     }
   };
 
-  const releaseOnce = (bytes: number): (() => void) => {
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      bytesInUse -= bytes;
+  const lease = (bytes: number): ByteLease => {
+    let held = bytes;
+    const shrinkTo = (kept: number): void => {
+      if (kept >= held) return;
+      bytesInUse -= held - kept;
+      held = kept;
       admitWaiting();
     };
+    return { shrinkTo, release: () => shrinkTo(0) };
   };
 
   return {
@@ -57,7 +66,7 @@ export function createByteBudget(maxBytes: number): ByteBudget {
           bytes: weight,
           admit: () => {
             signal.removeEventListener('abort', onAbort);
-            resolve(releaseOnce(weight));
+            resolve(lease(weight));
           },
         };
         signal.addEventListener('abort', onAbort, { once: true });
