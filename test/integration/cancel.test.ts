@@ -32,9 +32,12 @@ beforeEach(async () => {
 afterAll(() => nats[Symbol.asyncDispose]());
 
 /** Long enough to reach every point on a busy machine. */
-const DEADLINE_MS = 1_500;
-/** Noise of this size takes a second to become a PNG, and does not fit into the connection's windows. */
-const LARGE = { width: 2048, height: 2048, imageEncoding: ImageEncoding.IMAGE_ENCODING_PNG };
+const DEADLINE_MS = 2_500;
+/** Noise of this size takes a second to become a PNG; half of it is soon made and still overfills the windows. */
+const largeRequest = (point: Point) => {
+  const size = point === 'encoding' ? 2048 : 1024;
+  return { width: size, height: size, imageEncoding: ImageEncoding.IMAGE_ENCODING_PNG };
+};
 
 type Point = 'queued' | 'generating' | 'encoding' | 'streaming' | 'handing over';
 type Way = 'cancels' | 'lets its deadline pass' | 'loses its connection';
@@ -60,6 +63,7 @@ function watch(stream: ClientReadableStream<GenerateImageResponse>): Watched {
     seen.add(point);
     for (const wake of waiting) wake();
   };
+  const ended = collect(stream);
   let left = 0n;
   stream.on('data', ({ event }: GenerateImageResponse) => {
     if (event?.$case === 'progress') {
@@ -74,9 +78,13 @@ function watch(stream: ClientReadableStream<GenerateImageResponse>): Watched {
     enter(left === 0n ? 'handing over' : 'streaming');
   });
   return {
-    ended: collect(stream),
+    ended,
     async reached(point) {
-      while (!seen.has(point)) await new Promise<void>((wake) => waiting.add(wake));
+      const tooEarly = (async () => {
+        const { error } = await ended;
+        if (!seen.has(point)) throw new Error(`ended before ${point}: ${error?.message}`);
+      })();
+      while (!seen.has(point)) await Promise.race([tooEarly, new Promise<void>((wake) => waiting.add(wake))]);
     },
   };
 }
@@ -131,7 +139,7 @@ test.each(cases(['queued', 'generating', 'encoding', 'streaming']))(
       !imageExists,
       late ? start + DEADLINE_MS - 150 : undefined,
     );
-    const environment = { NATS_URL: nats.server.url, ENGINE_CONCURRENCY: '1' };
+    const environment = { NATS_URL: nats.server.url, ENGINE_CONCURRENCY: '1', CHUNK_BYTES: '16384' };
     await using service = await startFixture(environment, { engine });
     await using proxy = await startTcpProxy(service.service.grpcPort);
     const client = new ImageGenerationServiceClient(proxy.target, credentials.createInsecure());
@@ -141,7 +149,11 @@ test.each(cases(['queued', 'generating', 'encoding', 'streaming']))(
 
     const requestId = randomUUID();
     const deadline = way === 'lets its deadline pass' ? { deadline: start + DEADLINE_MS } : {};
-    const stream = client.generateImage(wireRequest({ ...LARGE, requestId }), new Metadata(), deadline);
+    const stream = client.generateImage(
+      wireRequest({ ...largeRequest(point), requestId }),
+      new Metadata(),
+      deadline,
+    );
     const watched = watch(stream);
     await watched.reached(point);
     if (point === 'streaming') stream.pause();

@@ -31,8 +31,7 @@ export interface SpoolingArchive extends Archive {
 /** Builds the archive; it owns none of its dependencies. */
 export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies): SpoolingArchive {
   const { bucket, prefix, spool, drainer, circuit, logger, ...limits } = dependencies;
-  const expected = new Set<Promise<void>>();
-  const writing = new Set<Promise<void>>();
+  const unfinished = new Set<Promise<void>>();
   let pendingBytes = 0;
 
   function handOff(pair: ArchivePair): HandOff {
@@ -45,9 +44,9 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
       pendingBytes += bytes;
       const write = spoolAndQueue(spooled, phases).finally(() => {
         pendingBytes -= bytes;
-        writing.delete(write);
+        unfinished.delete(write);
       });
-      writing.add(write);
+      unfinished.add(write);
     }
     return { id: spooled.handoffId, state: (maxWaitMs) => stateWithin(phases, maxWaitMs) };
   }
@@ -88,19 +87,19 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
   return {
     bucket,
     prefix,
-    expectPair: () => expectIn(expected),
+    expectPair: () => expectIn(unfinished),
     handOff,
     async written() {
-      while (expected.size + writing.size > 0) await Promise.all([...expected, ...writing]);
+      while (unfinished.size > 0) await Promise.all(unfinished);
     },
   };
 }
 
 /** Keeps a promise in the set until the returned function is called. */
-function expectIn(expected: Set<Promise<void>>): () => void {
+function expectIn(unfinished: Set<Promise<void>>): () => void {
   let arrive = (): void => {};
-  const pair = new Promise<void>((resolve) => (arrive = resolve)).then(() => void expected.delete(pair));
-  expected.add(pair);
+  const pair = new Promise<void>((resolve) => (arrive = resolve)).then(() => void unfinished.delete(pair));
+  unfinished.add(pair);
   return arrive;
 }
 
