@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type GenerateImageRequest,
   ImageEncoding,
+  ResponseFormat,
 } from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import { collect, type ImageGenerationFixture, startFixture } from '../_support/image-generation-fixture.ts';
 import { createNoiseEngine } from '../_support/noise-engine.ts';
@@ -145,6 +146,15 @@ test('a LoRA setting the backend cannot honour is FAILED_PRECONDITION, never ign
   expect(richStatus((await collect(service.client.generateImage(request))).error)).toMatchObject({
     code: status.FAILED_PRECONDITION,
     reason: 'UNSUPPORTED_BY_BACKEND',
+    domain: DOMAIN,
+  });
+});
+
+test('S3 asked, archive off is FAILED_PRECONDITION', async () => {
+  const request = wireRequest({ responseFormat: ResponseFormat.RESPONSE_FORMAT_S3 });
+  expect(richStatus((await collect(service.client.generateImage(request))).error)).toMatchObject({
+    code: status.FAILED_PRECONDITION,
+    reason: 'ARCHIVE_DISABLED',
     domain: DOMAIN,
   });
 });
