@@ -47,8 +47,11 @@ export interface OperatorQueue {
   forget(imageHash: string): Promise<void>;
   /** The oldest event of the image that is queued. */
   queuedEvent(imageHash: string): Promise<QueuedEvent | undefined>;
-  /** Removes an event from the queue, and its hand-off's chunks. An archiver that holds it may still finish it. */
-  cancel(imageHash: string, event: QueuedEvent): Promise<void>;
+  /**
+   * Removes an event from the queue, and its hand-off's chunks. Resolves with whether an archiver may hold it at this
+   * moment, and so may still archive it.
+   */
+  cancel(imageHash: string, event: QueuedEvent): Promise<{ readonly mayBeHeld: boolean }>;
   /** Idempotent. */
   close(): Promise<void>;
 }

@@ -10,11 +10,17 @@ import {
   type RegisterCommand,
 } from './cli-io.ts';
 import { registerDeadLetters } from './dead-letters-command.ts';
+import { registerDelete } from './delete-command.ts';
 import { describeFault } from './fault-text.ts';
 import { registerUpload } from './upload-command.ts';
 import { registerVerify } from './verify-command.ts';
 
-const COMMANDS: readonly RegisterCommand[] = [registerVerify, registerUpload, registerDeadLetters];
+const COMMANDS: readonly RegisterCommand[] = [
+  registerVerify,
+  registerUpload,
+  registerDeadLetters,
+  registerDelete,
+];
 
 /** Runs the program with its arguments (without node and script); returns the exit code, never throws. */
 export async function runArchiveCli(args: readonly string[], io: CliIo): Promise<number> {

@@ -1,6 +1,7 @@
 import { connect, type JetStreamManager, type KV, type NatsConnection } from 'nats';
 import {
   blobSubject,
+  CONSUMER_ARCHIVER,
   eventSubject,
   handoffBlobsFilter,
   isCanonicalUuid,
@@ -9,10 +10,10 @@ import {
 } from '../../proto/archive-event.ts';
 import type { KeptLetter, OperatorQueue, QueuedEvent } from '../operator-queue.ts';
 import { connectionOptions } from './connection.ts';
-import { isApiError, JS_WRONG_LAST_SEQUENCE } from './errors.ts';
+import { isApiError, JS_CONSUMER_NOT_FOUND, JS_WRONG_LAST_SEQUENCE } from './errors.ts';
 import { openArchivedBucket } from './jetstream-archive-index.ts';
 import { dropLetter, keptChunk, keptLetters } from './kept-letters.ts';
-import { firstMessage } from './stored-message.ts';
+import { deleteStored, firstMessage } from './stored-message.ts';
 import { asQueueAccessError, askQueue } from './queue-access.ts';
 
 const PUBLISH_TIMEOUT_MS = 5_000;
@@ -71,10 +72,10 @@ function queueOver(
     forget: (imageHash) => askQueue(() => bucket.purge(imageHash)),
     queuedEvent: (imageHash) => askQueue(() => queuedEvent(jsm, imageHash)),
     cancel: async (imageHash, { sequence, messageId }) => {
-      // Up to its place and no further: a later event of the same image is another hand-off.
-      const filter = eventSubject(imageHash);
-      await askQueue(() => jsm.streams.purge(STREAM_EVENTS, { filter, seq: sequence + 1 }));
+      // No purge: nats-server 2.9 takes the consumer past all that is queued before that place, of any image (seen).
+      await askQueue(() => deleteStored(jsm, STREAM_EVENTS, sequence));
       if (isCanonicalUuid(messageId)) await purgeHandoff(imageHash, messageId);
+      return { mayBeHeld: (await askQueue(() => lastDelivered(jsm))) >= sequence };
     },
     close,
   };
@@ -103,4 +104,14 @@ async function queuedEvent(jsm: JetStreamManager, imageHash: string): Promise<Qu
   if (message === undefined) return undefined;
   const { seq: sequence, data: payload, time: queuedAt } = message;
   return { sequence, payload, queuedAt, messageId: message.header?.get('Nats-Msg-Id') ?? '' };
+}
+
+/** Place of the last event that was given to an archiver. */
+async function lastDelivered(jsm: JetStreamManager): Promise<number> {
+  try {
+    return (await jsm.consumers.info(STREAM_EVENTS, CONSUMER_ARCHIVER)).delivered.stream_seq;
+  } catch (error) {
+    if (isApiError(error, JS_CONSUMER_NOT_FOUND)) return 0;
+    throw error;
+  }
 }

@@ -8,14 +8,10 @@ import {
   STREAM_DEAD,
 } from '../../proto/archive-event.ts';
 import type { KeptLetter } from '../operator-queue.ts';
-import { isApiError } from './errors.ts';
 import { askQueue } from './queue-access.ts';
-import { firstMessage } from './stored-message.ts';
+import { deleteStored, firstMessage } from './stored-message.ts';
 
 const PREFIX_TOKENS = deadEventSubject('', '').split('.').length - 2;
-/** JetStream: the message to delete is not there; older servers say it with the first. */
-const DELETE_FAILED = 10057;
-const SEQUENCE_NOT_FOUND = 10043;
 
 /** One by one, so that memory holds one letter however many there are; none that was buried after the start. */
 export async function* keptLetters(
@@ -86,10 +82,5 @@ export async function dropLetter(jsm: JetStreamManager, letter: KeptLetter): Pro
   if (letter.chunkIndexes.length > 0) {
     await jsm.streams.purge(STREAM_DEAD, { filter: chunksFilter(letter), seq: letter.sequence });
   }
-  try {
-    await jsm.streams.deleteMessage(STREAM_DEAD, letter.sequence);
-  } catch (error) {
-    const gone = [DELETE_FAILED, SEQUENCE_NOT_FOUND].some((code) => isApiError(error, code));
-    if (!gone) throw error;
-  }
+  await deleteStored(jsm, STREAM_DEAD, letter.sequence);
 }
