@@ -72,11 +72,12 @@ export async function deletePair(
 ): Promise<Deletion> {
   const { queue } = parts;
   let mayReturn = false;
+  let hidden = false;
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     if (policy === 'purge') mayReturn = (await purgeQueued(queue, imageHash)) || mayReturn;
     if (policy === 'wait') await untilSettled(queue, imageHash, patienceMs, signal);
     if ((await queue.queuedEvent(imageHash)) !== undefined) return { outcome: 'queued' };
-    const hidden = await removeOnce(parts, imageHash, signal);
+    hidden = (await removeOnce(parts, imageHash, signal)) || hidden;
     const left = await findTraces(parts, imageHash, signal);
     const gone = !left.queued && !left.indexed && left.letters === 0;
     const objects = [left.image, left.record];
