@@ -39,10 +39,7 @@ export const registerDelete: RegisterCommand = (program, io, finish) => {
     .argument('<hash...>', 'image hashes', addHash)
     .option('--yes', 'do not ask')
     .addOption(
-      new Option(
-        '--wait [seconds]',
-        `wait for a queued event of the image (default: ${DEFAULT_WAIT_SECONDS})`,
-      )
+      new Option('--wait [seconds]', 'wait for a queued event of the image')
         .argParser(readSeconds)
         .preset(DEFAULT_WAIT_SECONDS)
         .conflicts('purgeQueued'),

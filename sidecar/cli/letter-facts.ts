@@ -105,7 +105,7 @@ export function formatFacts(facts: Facts, indent = ''): string {
     .map(([name, value]) =>
       typeof value === 'object' && value !== null
         ? `${indent}${name}\n${formatFacts(value, `${indent}  `)}`
-        : `${indent}${name.padEnd(Math.max(0, 20 - indent.length))} ${printable(String(value ?? '-'), 1_000)}\n`,
+        : `${indent}${name.padEnd(Math.max(0, 22 - indent.length))} ${printable(String(value ?? '-'), 1_000)}\n`,
     )
     .join('');
 }
