@@ -33,6 +33,8 @@ export const CHUNK_BYTES = 256 * 1024;
 export const MIN_MAX_PAYLOAD_BYTES = INLINE_EVENT_MAX_BYTES + 16 * 1024;
 /** Largest image an event may announce, bytes. Bounds what an archiver ever allocates for one pair. */
 export const MAX_IMAGE_BYTES = 64 * 1024 * 1024;
+/** Most chunks an event may announce: those of the largest image at a sixteenth of our chunk size. */
+export const MAX_CHUNK_COUNT = 4096;
 
 const IMAGE_HASH = /^[0-9a-f]{64}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -195,7 +197,7 @@ function checkImage(image: ArchiveEvent['image'], sizeBytes: number): InlineImag
   require(image?.$case === 'chunks', 'image');
   const { chunkCount: count, chunkSizeBytes } = image.value;
   require(chunkSizeBytes > 0 && chunkSizeBytes <= 1024 * 1024, 'chunks.chunk_size_bytes');
-  require(count === chunkCount(sizeBytes, chunkSizeBytes), 'chunks.chunk_count');
+  require(count <= MAX_CHUNK_COUNT && count === chunkCount(sizeBytes, chunkSizeBytes), 'chunks.chunk_count');
   return { kind: 'chunked', chunkCount: count, chunkBytes: chunkSizeBytes };
 }
 

@@ -75,3 +75,10 @@ export function readArchiverConfig(
     ),
   };
 }
+
+/**
+ * Reads where NATS is, for programs that need nothing else of it.
+ * @throws {ConfigError} with every fault.
+ */
+export const readNatsUrls = (environment: Readonly<Record<string, string | undefined>>): readonly string[] =>
+  readEnvironment(archiverVariables.pick({ NATS_URL: true }), environment).NATS_URL;

@@ -3,6 +3,7 @@ import {
   decodeArchiveEvent,
   EventFault,
   isCanonicalUuid,
+  isImageHash,
   NewerSchemaError,
   pairKeys,
 } from '../proto/archive-event.ts';
@@ -36,6 +37,11 @@ export type SettleEvent = (held: HeldEvent, hardStop: AbortSignal) => Promise<Ta
 
 /** A newer archiver is being rolled out, or will be: minutes, not seconds. */
 const NEWER_SCHEMA_DELAY_MS = 5 * 60_000;
+/**
+ * Names a letter whose subject names no image. The subject itself may be a pattern, or so long that a server closes
+ * the connection on which a longer one is published.
+ */
+const NOT_A_HASH = 'not-a-hash';
 /** These do not heal by themselves. */
 const NEEDS_AN_OPERATOR: ReadonlySet<TargetFaultKind> = new Set([
   'credentials',
@@ -170,13 +176,14 @@ class EventWork {
 
   async #bury(fault: EventFault): Promise<TargetVerdict> {
     const { deadLetters, attempts, log, metrics } = this.#parts;
-    const { subjectHash: imageHash, payload, sequence } = this.#held;
+    const { subjectHash, payload, sequence } = this.#held;
     const handoffId = this.#event?.handoffId ?? standInId(this.#held);
+    const imageHash = isImageHash(subjectHash) ? subjectHash : NOT_A_HASH;
     try {
       await deadLetters.bury({ imageHash, handoffId, payload, fault }, this.#hardStop);
       await this.#held.reject();
     } catch (error) {
-      const retryInMs = backoffDelayMs(attempts.count(imageHash) - 1, this.#parts.backoff);
+      const retryInMs = backoffDelayMs(attempts.count(subjectHash) - 1, this.#parts.backoff);
       log.error(
         { err: error, ...this.#facts(), retryInMs },
         'Archive: dead letter could not be kept, the event stays queued',
@@ -184,7 +191,7 @@ class EventWork {
       return this.#handBack(this.#hardStop.aborted ? 'stopping' : 'queue', retryInMs);
     }
     metrics.buried(fault.reason);
-    attempts.forget(imageHash);
+    attempts.forget(subjectHash);
     log.error(
       { ...this.#facts(), handoffId, sequence, reason: fault.reason },
       `Internal S3: Failed to upload ${this.#key}: dead letter, ${fault.reason}: ${fault.message}`,

@@ -60,7 +60,7 @@ async function run(args: readonly string[], more: Record<string, string> = {}): 
   const stdout = collector();
   const stderr = collector();
   const { signal } = new AbortController();
-  const io = { environment: { ...environment(), ...more }, stdout, stderr, signal };
+  const io = { environment: { ...environment(), ...more }, stdout, stderr, signal, confirm: undefined };
   const code = await runArchiveCli(args, io);
   return { code, stdout: stdout.text(), stderr: stderr.text() };
 }

@@ -1,12 +1,26 @@
 /** sekai-archive: the archive as an operator sees it. One file per command. */
 import { Command, CommanderError } from 'commander';
 import { ConfigError, EXIT_CODE_CONFIG } from '../../services/runtime/environment.ts';
-import { type CliIo, EXIT_CODE_INTERRUPTED, EXIT_CODE_USAGE, type RegisterCommand } from './cli-io.ts';
+import { QueueAccessError } from '../operator-queue.ts';
+import {
+  type CliIo,
+  EXIT_CODE_INTERRUPTED,
+  EXIT_CODE_UNKNOWN,
+  EXIT_CODE_USAGE,
+  type RegisterCommand,
+} from './cli-io.ts';
+import { registerDeadLetters } from './dead-letters-command.ts';
+import { registerDelete } from './delete-command.ts';
 import { describeFault } from './fault-text.ts';
 import { registerUpload } from './upload-command.ts';
 import { registerVerify } from './verify-command.ts';
 
-const COMMANDS: readonly RegisterCommand[] = [registerVerify, registerUpload];
+const COMMANDS: readonly RegisterCommand[] = [
+  registerVerify,
+  registerUpload,
+  registerDeadLetters,
+  registerDelete,
+];
 
 /** Runs the program with its arguments (without node and script); returns the exit code, never throws. */
 export async function runArchiveCli(args: readonly string[], io: CliIo): Promise<number> {
@@ -27,6 +41,7 @@ export async function runArchiveCli(args: readonly string[], io: CliIo): Promise
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODE_USAGE;
     if (io.signal.aborted) return EXIT_CODE_INTERRUPTED;
     io.stderr.write(`${describeFault(error)}\n`);
+    if (error instanceof QueueAccessError) return EXIT_CODE_UNKNOWN;
     return error instanceof ConfigError ? EXIT_CODE_CONFIG : 1;
   }
 }

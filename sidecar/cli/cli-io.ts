@@ -7,11 +7,15 @@ export interface CliIo {
   readonly stderr: NodeJS.WritableStream;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
+  /** Asks the user a question to be answered with yes or no; undefined when nobody is there to answer. */
+  readonly confirm: ((question: string) => Promise<boolean>) | undefined;
 }
 
 /** Adds one command to the program; `finish` takes the exit code it ends with. */
 export type RegisterCommand = (program: Command, io: CliIo, finish: (exitCode: number) => void) => void;
 
+/** NATS or the bucket could not be asked: nothing is known. */
+export const EXIT_CODE_UNKNOWN = 2;
 /** EX_USAGE of sysexits.h. */
 export const EXIT_CODE_USAGE = 64;
 /** 128 + SIGINT, as shells have it. */

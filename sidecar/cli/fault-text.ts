@@ -1,10 +1,12 @@
 import { EventFault } from '../../proto/archive-event.ts';
 import { ConfigError } from '../../services/runtime/environment.ts';
 import { TargetFault } from '../object-store.ts';
+import { QueueAccessError } from '../operator-queue.ts';
 
 /** Text for a person: what happened and what to do about it; a stack only for what nobody foresaw. */
 export function describeFault(error: unknown): string {
-  if (error instanceof TargetFault) return `${error.message}: ${error.cure}`;
+  if (error instanceof TargetFault || error instanceof QueueAccessError)
+    return `${error.message}: ${error.cure}`;
   if (error instanceof EventFault || error instanceof ConfigError) return error.message;
   // Of node:fs, such as a file that is not there.
   if (error instanceof Error && 'syscall' in error) return error.message;

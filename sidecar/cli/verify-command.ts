@@ -1,8 +1,7 @@
 /** `sekai-archive verify`: proves that pairs are in the bucket, whole and private. */
-import { InvalidArgumentError } from 'commander';
-import { isImageHash } from '../../proto/archive-event.ts';
 import type { ObjectReader } from '../s3/object-reader.ts';
 import type { CliIo, RegisterCommand } from './cli-io.ts';
+import { addHash } from './image-hashes.ts';
 import { openArchive } from './open-archive.ts';
 import { type CheckedPair, NO_BUCKET, verifyBucket, verifyPair } from './verify-pair.ts';
 import {
@@ -35,13 +34,6 @@ export const registerVerify: RegisterCommand = (program, io, finish) => {
       finish(VERIFY_EXIT_CODES[overallVerdict(verification)]);
     });
 };
-
-function addHash(text: string, before: readonly string[] | undefined): readonly string[] {
-  if (!isImageHash(text)) {
-    throw new InvalidArgumentError('an image hash is 64 lower-case hex digits (SHA-256 of the JPEG).');
-  }
-  return [...new Set([...(before ?? []), text])];
-}
 
 async function verify(hashes: readonly string[], { environment, signal }: CliIo): Promise<Verification> {
   const { config, store } = openArchive(environment);

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Empty, type JetStreamManager, type NatsConnection } from 'nats';
+import { Empty, ErrorCode, type JetStreamManager, type NatsConnection, NatsError } from 'nats';
 import { blobSubject, imageBlobsFilter, STREAM_BLOBS } from '../../proto/archive-event.ts';
 import type { ImageChunks } from '../image-chunks.ts';
 import { isApiError, JS_NO_MESSAGE_FOUND } from './errors.ts';
@@ -41,10 +41,15 @@ export async function readChunk(
 /** The direct get of ADR-31, which the client library has, but not in its public types. */
 async function directGet(connection: NatsConnection, subject: string): Promise<Uint8Array | undefined> {
   const request = `$JS.API.DIRECT.GET.${STREAM_BLOBS}.${subject}`;
-  const { headers, data } = await connection.request(request, Empty, { timeout: REQUEST_TIMEOUT_MS });
-  const status = headers?.code ?? 0;
-  if (status === 404) return undefined;
-  if (status >= 400)
-    throw new Error(`direct get of a chunk answered ${status} ${headers?.description ?? ''}`);
-  return data;
+  try {
+    const { headers, data } = await connection.request(request, Empty, { timeout: REQUEST_TIMEOUT_MS });
+    // What a stored message's own headers claim is no answer of the server's, which would name no subject.
+    if (headers?.has('Nats-Subject')) return data;
+    if (headers?.code === 404) return undefined;
+    throw new Error(`direct get of a chunk answered ${headers?.code} ${headers?.description ?? ''}`);
+  } catch (error) {
+    // So the client library takes an empty message that claims status 503, too. The leader will tell.
+    if (error instanceof NatsError && error.code === ErrorCode.NoResponders) return undefined;
+    throw error;
+  }
 }

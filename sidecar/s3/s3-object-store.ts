@@ -1,4 +1,6 @@
+import type { ObjectRemover } from '../object-remover.ts';
 import type { ObjectStore } from '../object-store.ts';
+import { deleteObject } from './object-delete.ts';
 import { createObjectReader, type ObjectReader } from './object-reader.ts';
 import { uploadByPost } from './post-uploader.ts';
 import { createS3Connection, type S3ConnectionOptions } from './s3-connection.ts';
@@ -6,7 +8,7 @@ import { createS3Connection, type S3ConnectionOptions } from './s3-connection.ts
 export type { S3ConnectionOptions as S3ObjectStoreOptions } from './s3-connection.ts';
 
 /** The bucket behind the port, with what else one may ask of it. */
-export interface S3ObjectStore extends ObjectStore {
+export interface S3ObjectStore extends ObjectStore, ObjectRemover {
   /** Reads over the same connections. */
   readonly reader: ObjectReader;
   /** Waits for requests in flight up to `graceMs` (default 5000), then cuts them off. May be called again. */
@@ -27,6 +29,7 @@ export function createS3ObjectStore(options: S3ConnectionOptions): S3ObjectStore
       const { state } = await reader.head(key, signal);
       return state === 'forbidden' ? 'unknown' : state;
     },
+    remove: (key, signal) => deleteObject(connection, key, signal),
     close: connection.close,
   };
 }

@@ -7,7 +7,7 @@ import type { S3Config } from './s3-config.ts';
 
 /** What was tried. */
 export interface Operation {
-  readonly method: 'POST' | 'GET' | 'HEAD';
+  readonly method: 'POST' | 'GET' | 'HEAD' | 'DELETE';
   /** Key, or sub-resource such as `?acl`. */
   readonly target: string;
   /** IAM actions the credentials need for it. */

@@ -1,0 +1,20 @@
+import { readNatsUrls } from '../config.ts';
+import { openOperatorQueue } from '../jetstream/jetstream-operator-queue.ts';
+import type { OperatorQueue } from '../operator-queue.ts';
+import type { CliIo } from './cli-io.ts';
+
+/**
+ * Runs `work` with the queue that NATS_URL names.
+ * @throws {ConfigError | QueueAccessError}
+ */
+export async function withQueue<T>(
+  { environment, signal }: CliIo,
+  work: (queue: OperatorQueue) => Promise<T>,
+): Promise<T> {
+  const queue = await openOperatorQueue(readNatsUrls(environment), signal);
+  try {
+    return await work(queue);
+  } finally {
+    await queue.close();
+  }
+}

@@ -1,0 +1,33 @@
+import { Writable } from 'node:stream';
+import { runArchiveCli } from '../archive-cli.ts';
+import type { CliIo } from '../cli-io.ts';
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs sekai-archive in this process. */
+export async function runCli(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  confirm?: CliIo['confirm'],
+): Promise<Outcome> {
+  const stdout = collector();
+  const stderr = collector();
+  const { signal } = new AbortController();
+  const code = await runArchiveCli(args, { environment, stdout, stderr, signal, confirm });
+  return { code, stdout: stdout.text(), stderr: stderr.text() };
+}
+
+function collector(): Writable & { text(): string } {
+  const parts: string[] = [];
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      parts.push(String(chunk));
+      done();
+    },
+  });
+  return Object.assign(stream, { text: () => parts.join('') });
+}
