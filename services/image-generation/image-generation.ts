@@ -11,6 +11,7 @@ import { createGenerateImageHandler } from './grpc/generate-image-handler.ts';
 import { createGetCapabilitiesHandler } from './grpc/get-capabilities-handler.ts';
 import { startGrpcServer } from './grpc/server.ts';
 import { openArchive } from './handoff/open-archive.ts';
+import type { ImageEncoder } from './image-encoder.ts';
 import type { ImageEngine } from './image-engine.ts';
 import { createMetrics } from './metrics.ts';
 
@@ -26,6 +27,7 @@ export interface ImageGeneration extends Running {
 /** What tests put in the place of the real thing. */
 export interface ImageGenerationOverrides {
   readonly engine?: ImageEngine;
+  readonly encoder?: ImageEncoder;
   readonly logger?: Logger;
 }
 
@@ -40,7 +42,7 @@ export async function startImageGeneration(
   const handoff = config.archive === undefined ? undefined : await openArchive(config.archive, logger);
   const generateImage = createGenerateImage({
     engine,
-    encoder: createSharpImageEncoder(),
+    encoder: overrides.encoder ?? createSharpImageEncoder(),
     admission,
     archive: handoff?.archive,
     logger,

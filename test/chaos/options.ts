@@ -1,0 +1,43 @@
+import { parseArgs } from 'node:util';
+import { SABOTAGES, type Sabotage } from './sabotage.ts';
+
+export interface ChaosOptions {
+  readonly minutes: number;
+  readonly seed: number;
+  readonly natsBinary: string | undefined;
+  readonly sabotage: Sabotage | undefined;
+  /** Keeps logs, ledger and objects of a good run as well. */
+  readonly keep: boolean;
+}
+
+export const USAGE = `npm run chaos -- [--minutes M] [--seed S] [--nats BINARY] [--sabotage ${SABOTAGES.join('|')}] [--keep]`;
+
+/** @throws {Error} with the usage when the arguments cannot be used. */
+export function readOptions(args: readonly string[]): ChaosOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      minutes: { type: 'string', default: '1' },
+      seed: { type: 'string', default: String(Math.floor(Math.random() * 1_000_000)) },
+      nats: { type: 'string' },
+      sabotage: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+    },
+  });
+  const minutes = Number(values.minutes);
+  const seed = Number(values.seed);
+  const sabotage = SABOTAGES.find((known) => known === values.sabotage);
+  if (!(minutes > 0 && minutes <= 24 * 60)) throw new Error(`--minutes must be a number above 0\n${USAGE}`);
+  if (!Number.isSafeInteger(seed)) throw new Error(`--seed must be a whole number\n${USAGE}`);
+  if (values.sabotage !== undefined && sabotage === undefined)
+    throw new Error(`no such sabotage: ${values.sabotage}\n${USAGE}`);
+  return { minutes, seed, natsBinary: values.nats, sabotage, keep: values.keep };
+}
+
+/** The command that does the same again. */
+export const repeatCommand = ({ minutes, seed, natsBinary, sabotage }: ChaosOptions): string =>
+  [
+    `npm run chaos -- --minutes ${minutes} --seed ${seed}`,
+    ...(natsBinary === undefined ? [] : [`--nats ${natsBinary}`]),
+    ...(sabotage === undefined ? [] : [`--sabotage ${sabotage}`]),
+  ].join(' ');

@@ -1,0 +1,177 @@
+/** The chaos run: load, faults, peace, the check. Exits 1 when anything was lost, corrupt or orphaned. */
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type ChaosStack, startChaosStack } from './chaos-stack.ts';
+import type { CheckReport } from './check-ledger.ts';
+import { type InflictedFault, inflictFaults } from './inflict.ts';
+import { readLedger } from './ledger.ts';
+import { type MemoryWatch, watchMemory } from './memory-watch.ts';
+import { type ChaosOptions, readOptions, repeatCommand } from './options.ts';
+import { drained, type QueueState, queueState } from './queue-state.ts';
+import { faultsOf, formatReport, type RunResult } from './report.ts';
+import { corruptObject, dropEvent, orphanChunk } from './sabotage.ts';
+import { planFaults } from './schedule.ts';
+
+/** Below this archiver and consumer are hurried. */
+const SHORT_RUN_MINUTES = 3;
+/** Images of one run may take so much disk, bytes. */
+const DISK_BUDGET_BYTES = 6e9;
+const CALLERS = 8;
+/** Without change for so long a queue is stuck, ms. The longest pause between attempts is a minute. */
+const PATIENCE_MS = { hurried: 40_000, otherwise: 7 * 60_000 };
+
+async function main(chosen: ChaosOptions, signal: AbortSignal): Promise<number> {
+  print(`chaos: ${repeatCommand(chosen)}`);
+  const directory = await mkdtemp(join(tmpdir(), 'sekai-chaos-'));
+  const stack = await startStack(chosen, directory);
+  let good = false;
+  try {
+    const run = await runChaos(stack, chosen, join(directory, 'spool', 'files'), signal);
+    const result = { ...run, consumerRebuilds: rebuildsIn(join(directory, 'archiver.log')) };
+    print(formatReport(result));
+    const faults = faultsOf(result);
+    good = faults.length === 0 && !signal.aborted;
+    print(good ? 'good: nothing lost, nothing corrupt, nothing orphaned' : `NOT GOOD: ${faults.join('; ')}`);
+    if (!good) print(`repeat with: ${repeatCommand(chosen)}`);
+  } finally {
+    await stack.close();
+    // Sabotaged runs fail on purpose: there is nothing to look into.
+    if (good || chosen.sabotage !== undefined) {
+      if (!chosen.keep) await rm(directory, { recursive: true, force: true });
+    } else await rm(join(directory, 's3'), { recursive: true, force: true });
+    if (chosen.keep || (!good && chosen.sabotage === undefined))
+      print(`logs, ledger and streams: ${directory}`);
+  }
+  return good ? 0 : 1;
+}
+
+function startStack({ minutes, seed, natsBinary }: ChaosOptions, directory: string): Promise<ChaosStack> {
+  const hurried = minutes < SHORT_RUN_MINUTES;
+  const bytesPerSecond = DISK_BUDGET_BYTES / (minutes * 60);
+  return startChaosStack({
+    directory,
+    natsBinary,
+    hurried,
+    ackWaitMs: ackWaitMs(minutes),
+    callers: { seed, concurrency: CALLERS, bytesPerSecond },
+  });
+}
+
+/** The archiver reports work every 10 s; less would make every slow upload a repeated one. */
+const ackWaitMs = (minutes: number): number => (minutes < SHORT_RUN_MINUTES ? 12_000 : 30_000);
+
+async function runChaos(
+  stack: ChaosStack,
+  { minutes, seed, sabotage }: ChaosOptions,
+  spoolDirectory: string,
+  signal: AbortSignal,
+): Promise<Omit<RunResult, 'consumerRebuilds'>> {
+  const memory = watchMemory(() => ({
+    service: stack.service.pid,
+    archiver: stack.archiver.pid,
+    'nats-server': stack.nats.pid,
+    callers: stack.callers.pid,
+  }));
+  const faults = await load(stack, minutes, seed, sabotage === 'drop-event', signal);
+  const stoppedAt = Date.now();
+  const left = await settle(stack, spoolDirectory, minutes, sabotage);
+  const drainMs = Date.now() - stoppedAt;
+  return {
+    ...(await judge(stack, memory)),
+    natsVersion: stack.nats.version,
+    faults,
+    left,
+    spoolFault: stack.spool.fault,
+    drainMs,
+  };
+}
+
+/** Load for `minutes`: a quiet tenth, faults, a quiet tenth. */
+async function load(
+  stack: ChaosStack,
+  minutes: number,
+  seed: number,
+  drop: boolean,
+  signal: AbortSignal,
+): Promise<InflictedFault[]> {
+  const quietMs = Math.min(30_000, minutes * 60_000 * 0.1);
+  const windowMs = minutes * 60_000 - 2 * quietMs;
+  stack.archiver.start();
+  stack.service.start();
+  stack.callers.start();
+  const quiet = (): Promise<unknown> => delay(quietMs, undefined, { signal }).catch(() => {});
+  await quiet();
+  const schedule = planFaults({ seed, windowMs, ackWaitMs: ackWaitMs(minutes) });
+  const [faults] = await Promise.all([
+    inflictFaults(stack, schedule, signal, windowMs),
+    delay(windowMs, undefined, { signal }).catch(() => {}),
+  ]);
+  await quiet();
+  if (drop) await dropEvent(stack);
+  await stack.callers.stop(120_000);
+  return faults;
+}
+
+/** Waits until all is archived, then stops service and archiver as a pod is stopped. */
+async function settle(
+  stack: ChaosStack,
+  spoolDirectory: string,
+  minutes: number,
+  sabotage: ChaosOptions['sabotage'],
+): Promise<QueueState> {
+  const look = (): Promise<QueueState> => queueState(stack.observer, spoolDirectory);
+  const patienceMs = minutes < SHORT_RUN_MINUTES ? PATIENCE_MS.hurried : PATIENCE_MS.otherwise;
+  const left = await drained(look, patienceMs);
+  await stack.service.stop(50_000);
+  await stack.archiver.stop(30_000);
+  if (sabotage === 'corrupt-object') await corruptObject(stack);
+  if (sabotage === 'orphan-chunk') await orphanChunk(stack);
+  return left.events + left.spooled + left.chunks > 0 ? left : look();
+}
+
+async function judge(
+  { ledgerFile, objectDirectory, service, archiver, callers, uploads }: ChaosStack,
+  memory: MemoryWatch,
+): Promise<Pick<RunResult, 'check' | 'ledger' | 'crashes' | 'uploads' | 'peaksMib'>> {
+  memory.stop();
+  const { attempts, repeated, unanswered } = uploads;
+  return {
+    check: await checkInItsOwnProcess(ledgerFile, objectDirectory),
+    ledger: readLedger(ledgerFile),
+    crashes: [service, archiver, callers].flatMap((victim) => victim.crashes),
+    uploads: { attempts, repeated, unanswered },
+    peaksMib: memory.peaksMib,
+  };
+}
+
+function checkInItsOwnProcess(ledgerFile: string, objectDirectory: string): Promise<CheckReport> {
+  const program = join(import.meta.dirname, 'check.js');
+  return new Promise((resolve, reject) => {
+    execFile(
+      process.execPath,
+      [program, ledgerFile, objectDirectory],
+      { maxBuffer: 2 ** 28 },
+      (error, stdout) => {
+        // It exits 1 for a fault, and says which.
+        if (stdout.startsWith('{')) resolve(JSON.parse(stdout) as CheckReport);
+        else reject(error ?? new Error('the check said nothing'));
+      },
+    );
+  });
+}
+
+const rebuildsIn = (logFile: string): number =>
+  readFileSync(logFile, 'utf8').split('Archive: consumer is rebuilt').length - 1;
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+const options = readOptions(process.argv.slice(2));
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+process.exitCode = await main(options, interrupted.signal);

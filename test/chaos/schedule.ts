@@ -1,0 +1,78 @@
+/** Which faults a run suffers, and when: a pure function of the seed. */
+import { seededRandom } from './random.ts';
+
+/** The part that suffers. Faults of one part never overlap; those of different parts may. */
+export type Part = 'service' | 'archiver' | 'nats' | 'links' | 's3' | 'spool';
+
+const KINDS = {
+  service: ['service-kill', 'service-kill', 'service-stop', 'service-pause'],
+  archiver: ['archiver-kill', 'archiver-kill', 'archiver-stop', 'archiver-pause', 'archiver-long-pause'],
+  nats: ['nats-kill', 'nats-kill', 'nats-restart', 'nats-pause'],
+  links: [
+    'service-nats-cut',
+    'service-nats-slow',
+    'service-nats-silent',
+    'archiver-nats-cut',
+    'archiver-nats-slow',
+    'archiver-nats-silent',
+    'archiver-s3-cut',
+    'archiver-s3-slow',
+    'archiver-s3-silent',
+  ],
+  s3: ['s3-outage', 's3-503', 's3-reset', 's3-stall', 's3-store-then-reset', 's3-credentials'],
+  spool: ['spool-full'],
+} as const satisfies Record<Part, readonly string[]>;
+
+export type FaultKind = (typeof KINDS)[Part][number];
+
+export interface Fault {
+  readonly kind: FaultKind;
+  /** Pause after the part's last fault, ms. */
+  readonly gapMs: number;
+  readonly durationMs: number;
+}
+
+export type Schedule = Readonly<Record<Part, readonly Fault[]>>;
+
+export interface ScheduleOptions {
+  readonly seed: number;
+  /** Time there is for faults, ms. */
+  readonly windowMs: number;
+  /** Longer than this an archiver must be silent to lose its events to another one, ms. */
+  readonly ackWaitMs: number;
+}
+
+const PARTS = Object.keys(KINDS) as Part[];
+/** Below this a run is short: faults come closer together, so that every kind still comes. */
+const SHORT_WINDOW_MS = 3 * 60_000;
+
+export const ALL_KINDS: readonly FaultKind[] = [...new Set(PARTS.flatMap((part) => [...KINDS[part]]))];
+
+/** Deals the kinds of each part like cards: none comes again before all have come. */
+export function planFaults(options: ScheduleOptions): Schedule {
+  const plans = PARTS.map((part) => [part, planPart(part, options)] as const);
+  return Object.fromEntries(plans) as unknown as Schedule;
+}
+
+function planPart(part: Part, { seed, windowMs, ackWaitMs }: ScheduleOptions): Fault[] {
+  const random = seededRandom(seed, `faults of ${part}`);
+  const short = windowMs < SHORT_WINDOW_MS;
+  const faults: Fault[] = [];
+  let deck: FaultKind[] = [];
+  for (let atMs = 0; ; ) {
+    if (deck.length === 0) deck = random.shuffle<FaultKind>(KINDS[part]);
+    const kind = deck.pop() as FaultKind;
+    const gapMs = short ? random.integer(500, 4_000) : random.integer(3_000, 15_000);
+    const durationMs = durationOf(kind, short, ackWaitMs, random.next());
+    atMs += gapMs + durationMs;
+    if (atMs > windowMs) return faults;
+    faults.push({ kind, gapMs, durationMs });
+  }
+}
+
+function durationOf(kind: FaultKind, short: boolean, ackWaitMs: number, share: number): number {
+  if (kind === 'archiver-long-pause') return ackWaitMs + 2_000 + Math.round(share * 3_000);
+  if (kind.endsWith('-cut')) return 0;
+  const longestMs = short ? 4_000 : 12_000;
+  return Math.round(200 + share * (longestMs - 200));
+}
