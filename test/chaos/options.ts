@@ -1,16 +1,19 @@
 import { parseArgs } from 'node:util';
+import { PARTS, type Part } from './schedule.ts';
 import { SABOTAGES, type Sabotage } from './sabotage.ts';
 
 export interface ChaosOptions {
   readonly minutes: number;
   readonly seed: number;
   readonly natsBinary: string | undefined;
+  /** Parts that suffer; all by default, none for a calm run. */
+  readonly only: readonly Part[];
   readonly sabotage: Sabotage | undefined;
   /** Keeps logs, ledger and objects of a good run as well. */
   readonly keep: boolean;
 }
 
-export const USAGE = `npm run chaos -- [--minutes M] [--seed S] [--nats BINARY] [--sabotage ${SABOTAGES.join('|')}] [--keep]`;
+export const USAGE = `npm run chaos -- [--minutes M] [--seed S] [--nats BINARY] [--sabotage ${SABOTAGES.join('|')}] [--only ${PARTS.join(',')}|none] [--keep]`;
 
 /** @throws {Error} with the usage when the arguments cannot be used. */
 export function readOptions(args: readonly string[]): ChaosOptions {
@@ -20,6 +23,7 @@ export function readOptions(args: readonly string[]): ChaosOptions {
       minutes: { type: 'string', default: '1' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 1_000_000)) },
       nats: { type: 'string' },
+      only: { type: 'string' },
       sabotage: { type: 'string' },
       keep: { type: 'boolean', default: false },
     },
@@ -31,13 +35,18 @@ export function readOptions(args: readonly string[]): ChaosOptions {
   if (!Number.isSafeInteger(seed)) throw new Error(`--seed must be a whole number\n${USAGE}`);
   if (values.sabotage !== undefined && sabotage === undefined)
     throw new Error(`no such sabotage: ${values.sabotage}\n${USAGE}`);
-  return { minutes, seed, natsBinary: values.nats, sabotage, keep: values.keep };
+  const named = values.only?.split(',') ?? PARTS;
+  const only = PARTS.filter((part) => named.includes(part));
+  if (only.length !== named.length && values.only !== 'none')
+    throw new Error(`no such part: ${values.only}\n${USAGE}`);
+  return { minutes, seed, natsBinary: values.nats, only, sabotage, keep: values.keep };
 }
 
 /** The command that does the same again. */
-export const repeatCommand = ({ minutes, seed, natsBinary, sabotage }: ChaosOptions): string =>
+export const repeatCommand = ({ minutes, seed, natsBinary, only, sabotage }: ChaosOptions): string =>
   [
     `npm run chaos -- --minutes ${minutes} --seed ${seed}`,
     ...(natsBinary === undefined ? [] : [`--nats ${natsBinary}`]),
+    ...(only.length === PARTS.length ? [] : [`--only ${only.join(',') || 'none'}`]),
     ...(sabotage === undefined ? [] : [`--sabotage ${sabotage}`]),
   ].join(' ');

@@ -66,7 +66,7 @@ const ackWaitMs = (minutes: number): number => (minutes < SHORT_RUN_MINUTES ? 12
 
 async function runChaos(
   stack: ChaosStack,
-  { minutes, seed, sabotage }: ChaosOptions,
+  chosen: ChaosOptions,
   spoolDirectory: string,
   signal: AbortSignal,
 ): Promise<Omit<RunResult, 'consumerRebuilds'>> {
@@ -76,9 +76,9 @@ async function runChaos(
     'nats-server': stack.nats.pid,
     callers: stack.callers.pid,
   }));
-  const faults = await load(stack, minutes, seed, sabotage === 'drop-event', signal);
+  const faults = await load(stack, chosen, signal);
   const stoppedAt = Date.now();
-  const left = await settle(stack, spoolDirectory, minutes, sabotage);
+  const left = await settle(stack, spoolDirectory, chosen);
   const drainMs = Date.now() - stoppedAt;
   return {
     ...(await judge(stack, memory)),
@@ -93,9 +93,7 @@ async function runChaos(
 /** Load for `minutes`: a quiet tenth, faults, a quiet tenth. */
 async function load(
   stack: ChaosStack,
-  minutes: number,
-  seed: number,
-  drop: boolean,
+  { minutes, seed, only, sabotage }: ChaosOptions,
   signal: AbortSignal,
 ): Promise<InflictedFault[]> {
   const quietMs = Math.min(30_000, minutes * 60_000 * 0.1);
@@ -105,13 +103,13 @@ async function load(
   stack.callers.start();
   const quiet = (): Promise<unknown> => delay(quietMs, undefined, { signal }).catch(() => {});
   await quiet();
-  const schedule = planFaults({ seed, windowMs, ackWaitMs: ackWaitMs(minutes) });
+  const schedule = planFaults({ seed, only, windowMs, ackWaitMs: ackWaitMs(minutes) });
   const [faults] = await Promise.all([
     inflictFaults(stack, schedule, signal, windowMs),
     delay(windowMs, undefined, { signal }).catch(() => {}),
   ]);
   await quiet();
-  if (drop) await dropEvent(stack);
+  if (sabotage === 'drop-event') await dropEvent(stack);
   await stack.callers.stop(120_000);
   return faults;
 }
@@ -120,8 +118,7 @@ async function load(
 async function settle(
   stack: ChaosStack,
   spoolDirectory: string,
-  minutes: number,
-  sabotage: ChaosOptions['sabotage'],
+  { minutes, sabotage }: ChaosOptions,
 ): Promise<QueueState> {
   const look = (): Promise<QueueState> => queueState(stack.observer, spoolDirectory);
   const patienceMs = minutes < SHORT_RUN_MINUTES ? PATIENCE_MS.hurried : PATIENCE_MS.otherwise;
