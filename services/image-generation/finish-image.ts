@@ -30,6 +30,8 @@ export interface FinishImageDependencies {
   readonly encoder: ImageEncoder;
   readonly archive: Archive | undefined;
   readonly logger: Logger;
+  /** Hears of each image on its way to the archive, whose owner waits for them before it stops. */
+  readonly onArchiving?: (archiving: Promise<unknown>) => void;
 }
 
 /**
@@ -40,7 +42,7 @@ export function finishImage(
   image: EngineImage,
   request: ImageRequest,
   facts: GenerationFacts,
-  { encoder, archive, logger }: FinishImageDependencies,
+  { encoder, archive, logger, onArchiving }: FinishImageDependencies,
 ): FinishedImage {
   const encode = async (format: 'jpeg' | 'png' | 'webp', quality: number): Promise<HashedImage> => {
     const encoded = await encoder.encode(image, format, quality);
@@ -61,6 +63,7 @@ export function finishImage(
       return null;
     },
   );
+  onArchiving?.(archiving);
   return { file, archiving };
 }
 

@@ -11,6 +11,9 @@ export function createMetrics(admission: Admission, handoff: OpenArchive | undef
   if (handoff !== undefined) {
     gauge(registry, 'sekai_spool_bytes', 'Bytes in the hand-off spool', () => handoff.spoolBytes());
     gauge(registry, 'sekai_spool_handoffs', 'Hand-offs not yet acknowledged', () => handoff.waiting());
+    gauge(registry, 'sekai_handoff_failed_attempts', 'Failed attempts at publishing since the start', () =>
+      handoff.failedAttempts(),
+    );
     gauge(registry, 'sekai_nats_connected', '1 while NATS is connected', () => (handoff.connected ? 1 : 0));
     gauge(registry, 'sekai_handoff_circuit_open', '1 while NATS is not waited for', () =>
       handoff.circuitOpen ? 1 : 0,

@@ -3,6 +3,7 @@ import { imageGenerationConfig } from '../../services/image-generation/config.ts
 import {
   startImageGeneration,
   STOP_CALLS_MS,
+  STOP_ENCODING_MS,
   STOP_HANDOFF_MS,
 } from '../../services/image-generation/image-generation.ts';
 import { runUntilSignal } from '../../services/runtime/lifecycle.ts';
@@ -11,5 +12,5 @@ import { createSizedEngine, createSizedImages, passThroughEncoder } from './size
 const engine = createSizedEngine(await createSizedImages());
 await runUntilSignal(
   () => startImageGeneration(imageGenerationConfig(process.env), { engine, encoder: passThroughEncoder }),
-  { stopDeadlineMs: STOP_CALLS_MS + STOP_HANDOFF_MS + 5_000 },
+  { stopDeadlineMs: STOP_CALLS_MS + STOP_ENCODING_MS + STOP_HANDOFF_MS + 5_000 },
 );

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AnsweredLine, type LedgerLine, readLedger } from './ledger.ts';
+import { isPromise, readLedger } from './ledger.ts';
 
 export interface CheckReport {
   /** Distinct images that callers were told are safe. */
@@ -48,10 +48,6 @@ export async function checkLedger(ledgerFile: string, directory: string): Promis
   }
   return { promised: promised.size, pairs: found.records.size, bytes, lost, corrupt };
 }
-
-/** FAILED and DISABLED are no promises, nor is a call that ended with an error. */
-const isPromise = (line: LedgerLine): line is AnsweredLine =>
-  line.line === 'answered' && line.state !== 'failed' && line.state !== 'disabled';
 
 async function listObjects(directory: string) {
   const images = new Set<string>();

@@ -14,7 +14,7 @@ export interface InflictedFault {
 }
 
 /** Longest time a process may take for its soft stop, ms; more counts as a crash. */
-const STOP_DEADLINE_MS = 50_000;
+const STOP_DEADLINE_MS = 55_000;
 const SLOW_LINK_MS = 60;
 
 /** Runs all parts' faults beside each other; returns when the last one is over and healed. */

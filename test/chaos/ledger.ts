@@ -40,3 +40,7 @@ export function readLedger(file: string): LedgerLine[] {
   const lines = readFileSync(file, 'utf8').split('\n');
   return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as LedgerLine);
 }
+
+/** Whether a caller was told that the image is safe. FAILED and DISABLED are no promises, nor is a failed call. */
+export const isPromise = (line: LedgerLine): line is AnsweredLine =>
+  line.line === 'answered' && line.state !== 'failed' && line.state !== 'disabled';

@@ -76,9 +76,10 @@ async function runChaos(
     'nats-server': stack.nats.pid,
     callers: stack.callers.pid,
   }));
-  const faults = await load(stack, chosen, signal);
+  const look = (): Promise<QueueState> => queueState(stack.observer, spoolDirectory);
+  const faults = await load(stack, chosen, look, signal);
   const stoppedAt = Date.now();
-  const left = await settle(stack, spoolDirectory, chosen);
+  const left = await settle(stack, look, chosen);
   const drainMs = Date.now() - stoppedAt;
   return {
     ...(await judge(stack, memory)),
@@ -94,6 +95,7 @@ async function runChaos(
 async function load(
   stack: ChaosStack,
   { minutes, seed, only, sabotage }: ChaosOptions,
+  look: () => Promise<QueueState>,
   signal: AbortSignal,
 ): Promise<InflictedFault[]> {
   const quietMs = Math.min(30_000, minutes * 60_000 * 0.1);
@@ -109,7 +111,7 @@ async function load(
     delay(windowMs, undefined, { signal }).catch(() => {}),
   ]);
   await quiet();
-  if (sabotage === 'drop-event') await dropEvent(stack);
+  if (sabotage === 'drop-event') await dropEvent(stack, async () => (await look()).spooled);
   await stack.callers.stop(120_000);
   return faults;
 }
@@ -117,13 +119,12 @@ async function load(
 /** Waits until all is archived, then stops service and archiver as a pod is stopped. */
 async function settle(
   stack: ChaosStack,
-  spoolDirectory: string,
+  look: () => Promise<QueueState>,
   { minutes, sabotage }: ChaosOptions,
 ): Promise<QueueState> {
-  const look = (): Promise<QueueState> => queueState(stack.observer, spoolDirectory);
   const patienceMs = minutes < SHORT_RUN_MINUTES ? PATIENCE_MS.hurried : PATIENCE_MS.otherwise;
   const left = await drained(look, patienceMs);
-  await stack.service.stop(50_000);
+  await stack.service.stop(55_000);
   await stack.archiver.stop(30_000);
   if (sabotage === 'corrupt-object') await corruptObject(stack);
   if (sabotage === 'orphan-chunk') await orphanChunk(stack);

@@ -109,7 +109,7 @@ test('a repeat of a hand-off whose first answer was lost keeps the chunks that i
   await using nats = await startNatsFixture();
   const given = pair(1_000_000);
   const connection = openJetStreamConnection([nats.server.url], silent);
-  const publisher = createJetStreamPublisher(connection, silent);
+  const publisher = createJetStreamPublisher(connection);
   cleanups.push(() => publisher.close());
   await vi.waitFor(() => expect(publisher.connected).toBe(true));
   const handOff = { ...given, handoffId: randomUUID(), createTime: new Date() };
@@ -130,7 +130,7 @@ test('a repeat of a hand-off whose first answer was lost keeps the chunks that i
 test('a repeat after the event was archived and purged leaves no orphan chunks', async () => {
   await using nats = await startNatsFixture();
   const given = pair(1_000_000);
-  const publisher = createJetStreamPublisher(openJetStreamConnection([nats.server.url], silent), silent);
+  const publisher = createJetStreamPublisher(openJetStreamConnection([nats.server.url], silent));
   cleanups.push(() => publisher.close());
   await vi.waitFor(() => expect(publisher.connected).toBe(true));
   const handOff = { ...given, handoffId: randomUUID(), createTime: new Date() };

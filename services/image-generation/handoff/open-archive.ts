@@ -12,6 +12,9 @@ import { createSpoolingArchive } from './spooling-archive.ts';
 /** Bytes of hand-offs kept in memory for publishing, and as much again on the way to the disk. */
 const MEMORY_BYTES = 64 * 1024 * 1024;
 
+/** Where callers wait less, or not at all, for the broker, this still counts as a prompt answer, ms. */
+const PROMPT_FLOOR_MS = 250;
+
 /** The archive with what it owns. */
 export interface OpenArchive {
   readonly archive: Archive;
@@ -19,6 +22,8 @@ export interface OpenArchive {
   spoolBytes(): number;
   /** Hand-offs that are spooled and not yet acknowledged. */
   waiting(): number;
+  /** Attempts at publishing that failed and were or will be repeated. */
+  failedAttempts(): number;
   readonly circuitOpen: boolean;
   readonly connected: boolean;
   /** Hands over what is under way, within `deadlineMs`; the rest stays in the spool for the next start. */
@@ -36,8 +41,15 @@ export async function openArchive(config: ArchiveConfig, logger: Logger): Promis
     else logger.info('hand-off circuit closed');
   });
   const connection = openJetStreamConnection(config.natsServers, logger);
-  const publisher = createJetStreamPublisher(connection, logger);
-  const drainer = startDrainer({ spool, publisher, circuit, logger, memoryBytes: MEMORY_BYTES });
+  const publisher = createJetStreamPublisher(connection);
+  const drainer = startDrainer({
+    spool,
+    publisher,
+    circuit,
+    logger,
+    memoryBytes: MEMORY_BYTES,
+    promptMs: Math.max(config.handoffDeadlineMs, PROMPT_FLOOR_MS),
+  });
   const archive = createSpoolingArchive({
     bucket: config.bucket,
     prefix: config.prefix,
@@ -52,6 +64,7 @@ export async function openArchive(config: ArchiveConfig, logger: Logger): Promis
     archive,
     spoolBytes: () => spool.bytes,
     waiting: () => drainer.waiting,
+    failedAttempts: () => drainer.failedAttempts,
     get circuitOpen() {
       return circuit.isOpen;
     },
@@ -60,8 +73,12 @@ export async function openArchive(config: ArchiveConfig, logger: Logger): Promis
     },
     async close(deadlineMs) {
       await archive.written();
-      await drainer.stop(deadlineMs);
+      // Also while NATS is away: it may come back, and the pod's volume may not.
+      await drainer.drained(deadlineMs);
+      const stopped = drainer.stop();
+      // Ends the wait for an acknowledgement that is still out.
       await publisher.close();
+      await stopped;
       if (drainer.waiting > 0) logger.warn({ handOffs: drainer.waiting }, 'hand-offs stay in the spool');
     },
   };

@@ -38,6 +38,7 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
   function handOff(pair: ArchivePair): HandOff {
     const spooled: SpooledHandOff = { ...pair, handoffId: randomUUID(), createTime: new Date() };
     const phases = createPhases();
+    const begunAtMs = performance.now();
     const bytes = pair.image.length + pair.record.length;
     if (pendingBytes + bytes > maxPendingBytes) {
       fail(spooled, phases, new Error(`${pendingBytes} bytes wait for the disk already`));
@@ -49,7 +50,7 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
       });
       writing.add(write);
     }
-    return { id: spooled.handoffId, state: (maxWaitMs) => stateWithin(phases, maxWaitMs) };
+    return { id: spooled.handoffId, state: (maxWaitMs) => stateWithin(phases, maxWaitMs, begunAtMs) };
   }
 
   async function spoolAndQueue(spooled: SpooledHandOff, phases: Phases): Promise<void> {
@@ -70,7 +71,7 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
     );
   }
 
-  async function stateWithin(phases: Phases, maxWaitMs: number): Promise<HandOffState> {
+  async function stateWithin(phases: Phases, maxWaitMs: number, begunAtMs: number): Promise<HandOffState> {
     const settled = (): boolean =>
       phases.current === 'queued' ||
       phases.current === 'failed' ||
@@ -79,8 +80,11 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
     while (!settled() && performance.now() < until) {
       await phases.change(until - performance.now(), circuit);
     }
-    if (!settled() && maxWaitMs >= handoffDeadlineMs)
+    // A caller who had less time to wait says nothing about the broker, a hand-off's whole age does.
+    const ageMs = performance.now() - begunAtMs;
+    if (phases.current === 'spooled' && handoffDeadlineMs > 0 && ageMs >= handoffDeadlineMs) {
       circuit.open(`no answer within ${handoffDeadlineMs} ms`);
+    }
     // Not even on disk yet: nothing may be promised, though it may still work out.
     return phases.current === 'writing' ? 'failed' : phases.current;
   }
