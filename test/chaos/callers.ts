@@ -24,8 +24,8 @@ export interface CallersOptions {
   readonly bytesPerSecond: number;
 }
 
-/** What may be asked for at full speed before the pace counts, bytes. */
-const BURST_BYTES = 256 * 1024 * 1024;
+/** So much of the long run's bytes may be asked for at full speed before the pace counts, s. */
+const BURST_SECONDS = 5;
 const DUPLICATE_SHARE = 0.1;
 /** Duplicates repeat one of so many last seeds. */
 const REMEMBERED = 50;
@@ -76,7 +76,7 @@ function nextSeed(): number {
 
 /** How far the callers are ahead of their pace, ms. */
 function paceMs(): number {
-  const dueAtMs = ((askedBytes - BURST_BYTES) / options.bytesPerSecond) * 1_000;
+  const dueAtMs = (askedBytes / options.bytesPerSecond - BURST_SECONDS) * 1_000;
   return dueAtMs - (performance.now() - startedAt);
 }
 

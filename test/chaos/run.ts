@@ -14,13 +14,10 @@ import { type ChaosOptions, readOptions, repeatCommand } from './options.ts';
 import { drained, type QueueState, queueState } from './queue-state.ts';
 import { faultsOf, formatReport, type RunResult } from './report.ts';
 import { corruptObject, dropEvent, orphanChunk } from './sabotage.ts';
-import { planFaults } from './schedule.ts';
+import { planFaults, planScenario } from './schedule.ts';
 
 /** Below this archiver and consumer are hurried. */
 const SHORT_RUN_MINUTES = 3;
-/** Images of one run may take so much disk, bytes. */
-const DISK_BUDGET_BYTES = 6e9;
-const CALLERS = 8;
 /** Without change for so long a queue is stuck, ms. The longest pause between attempts is a minute. */
 const PATIENCE_MS = { hurried: 40_000, otherwise: 7 * 60_000 };
 
@@ -49,15 +46,18 @@ async function main(chosen: ChaosOptions, signal: AbortSignal): Promise<number> 
   return good ? 0 : 1;
 }
 
-function startStack({ minutes, seed, natsBinary }: ChaosOptions, directory: string): Promise<ChaosStack> {
+function startStack(
+  { minutes, seed, natsBinary, callers, maxBytes }: ChaosOptions,
+  directory: string,
+): Promise<ChaosStack> {
   const hurried = minutes < SHORT_RUN_MINUTES;
-  const bytesPerSecond = DISK_BUDGET_BYTES / (minutes * 60);
+  const bytesPerSecond = maxBytes / (minutes * 60);
   return startChaosStack({
     directory,
     natsBinary,
     hurried,
     ackWaitMs: ackWaitMs(minutes),
-    callers: { seed, concurrency: CALLERS, bytesPerSecond },
+    callers: { seed, concurrency: callers, bytesPerSecond },
   });
 }
 
@@ -94,7 +94,7 @@ async function runChaos(
 /** Load for `minutes`: a quiet tenth, faults, a quiet tenth. */
 async function load(
   stack: ChaosStack,
-  { minutes, seed, only, sabotage }: ChaosOptions,
+  { minutes, seed, only, scenario, sabotage }: ChaosOptions,
   look: () => Promise<QueueState>,
   signal: AbortSignal,
 ): Promise<InflictedFault[]> {
@@ -105,7 +105,8 @@ async function load(
   stack.callers.start();
   const quiet = (): Promise<unknown> => delay(quietMs, undefined, { signal }).catch(() => {});
   await quiet();
-  const schedule = planFaults({ seed, only, windowMs, ackWaitMs: ackWaitMs(minutes) });
+  const plan = { seed, only, windowMs, ackWaitMs: ackWaitMs(minutes) };
+  const schedule = scenario === undefined ? planFaults(plan) : planScenario(scenario, plan);
   const [faults] = await Promise.all([
     inflictFaults(stack, schedule, signal, windowMs),
     delay(windowMs, undefined, { signal }).catch(() => {}),

@@ -80,3 +80,29 @@ function durationOf(kind: FaultKind, short: boolean, ackWaitMs: number, share: n
   const longestMs = short ? 4_000 : 12_000;
   return Math.round(200 + share * (longestMs - 200));
 }
+
+/** Single faults that the issue names with figures of their own, instead of a mixture. */
+export const SCENARIOS = ['nats-away', 's3-away', 'wrong-secret', 'service-kills'] as const;
+export type Scenario = (typeof SCENARIOS)[number];
+
+const SERVICE_KILLS = 200;
+
+/** The scenario's only part suffers in the middle of the window: a third of it, or kills all through it. */
+export function planScenario(scenario: Scenario, { seed, windowMs }: ScheduleOptions): Schedule {
+  const none: Schedule = { service: [], archiver: [], nats: [], links: [], s3: [], spool: [] };
+  const third = Math.round(windowMs / 3);
+  const once = (kind: FaultKind): Fault[] => [{ kind, gapMs: third, durationMs: third }];
+  switch (scenario) {
+    case 'nats-away':
+      return { ...none, nats: once('nats-kill') };
+    case 's3-away':
+      return { ...none, s3: once('s3-outage') };
+    case 'wrong-secret':
+      return { ...none, s3: once('s3-credentials') };
+    case 'service-kills': {
+      const random = seededRandom(seed, 'service kills');
+      const kill = (): Fault => ({ kind: 'service-kill', gapMs: random.integer(300, 2_500), durationMs: 0 });
+      return { ...none, service: Array.from({ length: SERVICE_KILLS }, kill) };
+    }
+  }
+}
