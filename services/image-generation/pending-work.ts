@@ -3,7 +3,7 @@ export interface PendingWork {
   /** A rejection counts as over; who handles it is not our business. */
   readonly add: (work: Promise<unknown>) => void;
   /** Resolves when all is over, work added meanwhile included, or after `deadlineMs`. */
-  settled(deadlineMs: number): Promise<void>;
+  readonly settled: (deadlineMs: number) => Promise<void>;
 }
 
 export function createPendingWork(): PendingWork {
@@ -14,14 +14,14 @@ export function createPendingWork(): PendingWork {
       const forget = (): void => void pending.delete(work);
       work.then(forget, forget);
     },
-    async settled(deadlineMs) {
-      let late = false;
-      let timer: NodeJS.Timeout | undefined;
-      const deadline = new Promise<void>((resolve) => {
-        timer = setTimeout(() => resolve(void (late = true)), deadlineMs);
+    settled: async (deadlineMs) => {
+      const deadline = AbortSignal.timeout(deadlineMs);
+      const late = new Promise((resolve) => {
+        deadline.addEventListener('abort', resolve, { once: true });
       });
-      while (pending.size > 0 && !late) await Promise.race([Promise.allSettled(pending), deadline]);
-      clearTimeout(timer);
+      while (pending.size > 0 && !deadline.aborted) {
+        await Promise.race([Promise.allSettled(pending), late]);
+      }
     },
   };
 }

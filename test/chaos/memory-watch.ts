@@ -11,7 +11,7 @@ export function watchMemory(pids: () => Readonly<Record<string, number | undefin
   const peaksMib: Record<string, number> = {};
   const look = (): void => {
     for (const [name, pid] of Object.entries(pids())) {
-      const peak = pid === undefined ? 0 : highWaterMib(pid);
+      const peak = pid === undefined ? 0 : residentMib(pid, 'VmHWM');
       peaksMib[name] = Math.max(peaksMib[name] ?? 0, peak);
     }
   };
@@ -19,11 +19,12 @@ export function watchMemory(pids: () => Readonly<Record<string, number | undefin
   return { peaksMib, stop: () => (look(), clearInterval(timer)) };
 }
 
-function highWaterMib(pid: number): number {
+/** Resident memory of a process, now or at its highest, MiB; 0 when it has ended. */
+export function residentMib(pid: number, which: 'VmRSS' | 'VmHWM'): number {
   try {
-    const kib = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return Math.round(Number(kib ?? 0) / 1024);
+    const line = readFileSync(`/proc/${pid}/status`, 'utf8').match(new RegExp(`${which}:\\s+(\\d+) kB`));
+    return Math.round(Number(line?.[1] ?? 0) / 1024);
   } catch {
-    return 0; // It has just ended.
+    return 0;
   }
 }

@@ -65,7 +65,9 @@ describe('an injected fault', () => {
     s3.faults.inject({ kind: 'reset' }, { method: 'HEAD' });
     s3.faults.inject({ kind: 'store-then-reset' }, { method: 'HEAD' });
     for (let count = 0; count < 2; count += 1) {
-      await expect(fetch(`${s3.endpoint}/${BUCKET}/read-me`, { method: 'HEAD' })).rejects.toThrow();
+      await expect(fetch(`${s3.endpoint}/${BUCKET}/read-me`, { method: 'HEAD' })).rejects.toThrow(
+        'fetch failed',
+      );
     }
     expect(s3.requests.map(({ fault }) => fault)).toEqual([undefined, 'reset', 'store-then-reset']);
     await vi.waitFor(async () => expect(await openFiles()).toEqual([]));

@@ -46,6 +46,15 @@ interface Item {
   attempts: number;
 }
 
+/** What the lanes have in common. */
+interface Lane {
+  /** Rings when NATS is there again. */
+  readonly connectedBell: Bell;
+  readonly stopping: AbortSignal;
+  readonly isQueueEmpty: () => boolean;
+  failedAttempts: number;
+}
+
 /** Starts draining, beginning with what an earlier process left in the spool. */
 export function startDrainer(dependencies: DrainerDependencies): Drainer {
   const { spool, publisher, circuit, logger, memoryBytes } = dependencies;
@@ -57,7 +66,12 @@ export function startDrainer(dependencies: DrainerDependencies): Drainer {
   const connectedBell = createBell();
   let bytesInMemory = 0;
   let active = 0;
-  let failedAttempts = 0;
+  const lane: Lane = {
+    connectedBell,
+    stopping: stopping.signal,
+    isQueueEmpty: () => queue.length === 0,
+    failedAttempts: 0,
+  };
   publisher.onConnectionChange((connected) => {
     if (connected) connectedBell.ring();
     else circuit.open('NATS is disconnected');
@@ -71,10 +85,7 @@ export function startDrainer(dependencies: DrainerDependencies): Drainer {
         continue;
       }
       active += 1;
-      const isLast = (): boolean => queue.length === 0;
-      const outcome = await drainItem(item, dependencies, connectedBell, stopping.signal, isLast, () => {
-        failedAttempts += 1;
-      });
+      const outcome = await drainItem(item, dependencies, lane);
       if (outcome === 'later') queue.push(item);
       else if (item.handOff !== undefined) bytesInMemory -= item.entry.bytes;
       active -= 1;
@@ -95,7 +106,7 @@ export function startDrainer(dependencies: DrainerDependencies): Drainer {
       return queue.length + active;
     },
     get failedAttempts() {
-      return failedAttempts;
+      return lane.failedAttempts;
     },
     async drained(deadlineMs) {
       const deadline = AbortSignal.timeout(deadlineMs);
@@ -123,19 +134,17 @@ const leftover = (entry: SpoolEntry): Item => ({
 async function drainItem(
   item: Item,
   dependencies: DrainerDependencies,
-  connectedBell: Bell,
-  stopping: AbortSignal,
-  isLast: () => boolean,
-  onFailedAttempt: () => void,
+  lane: Lane,
 ): Promise<'done' | 'later'> {
   const { publisher, circuit, logger } = dependencies;
+  const { stopping } = lane;
   const file = item.entry.name;
   while (!stopping.aborted) {
     try {
       const handOff = item.handOff ?? (await dependencies.spool.read(item.entry));
       const startedAtMs = performance.now();
       await publisher.publish(handOff, stopping);
-      if (isPrompt(item, startedAtMs, isLast(), dependencies.promptMs)) circuit.close();
+      if (isPrompt(item, startedAtMs, lane.isQueueEmpty(), dependencies.promptMs)) circuit.close();
       await settlePublished(item, dependencies);
       return 'done';
     } catch (error) {
@@ -144,12 +153,12 @@ async function drainItem(
         await settleDamaged(item, dependencies, error);
         return 'done';
       }
-      onFailedAttempt();
+      lane.failedAttempts += 1;
       const delayMs = backoffDelayMs(item.attempts++, RETRY);
       const brokerFault = error instanceof PublishError && error.failure !== 'refused';
       if (brokerFault) circuit.open(error.message);
       logger.debug({ file, attempt: item.attempts, err: error }, 'hand-off not published yet');
-      await connectedBell.wait(delayMs, stopping);
+      await lane.connectedBell.wait(delayMs, stopping);
       if (!brokerFault) return 'later';
     }
   }

@@ -30,8 +30,7 @@ export interface SpoolingArchive extends Archive {
 
 /** Builds the archive; it owns none of its dependencies. */
 export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies): SpoolingArchive {
-  const { bucket, prefix, spool, drainer, circuit, logger, handoffDeadlineMs, maxPendingBytes } =
-    dependencies;
+  const { bucket, prefix, spool, drainer, logger, maxPendingBytes } = dependencies;
   const writing = new Set<Promise<void>>();
   let pendingBytes = 0;
 
@@ -50,7 +49,10 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
       });
       writing.add(write);
     }
-    return { id: spooled.handoffId, state: (maxWaitMs) => stateWithin(phases, maxWaitMs, begunAtMs) };
+    return {
+      id: spooled.handoffId,
+      state: (maxWaitMs) => stateWithin(phases, maxWaitMs, begunAtMs, dependencies),
+    };
   }
 
   async function spoolAndQueue(spooled: SpooledHandOff, phases: Phases): Promise<void> {
@@ -71,24 +73,6 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
     );
   }
 
-  async function stateWithin(phases: Phases, maxWaitMs: number, begunAtMs: number): Promise<HandOffState> {
-    const settled = (): boolean =>
-      phases.current === 'queued' ||
-      phases.current === 'failed' ||
-      (phases.current === 'spooled' && circuit.isOpen);
-    const until = performance.now() + maxWaitMs;
-    while (!settled() && performance.now() < until) {
-      await phases.change(until - performance.now(), circuit);
-    }
-    // A caller who had less time to wait says nothing about the broker, a hand-off's whole age does.
-    const ageMs = performance.now() - begunAtMs;
-    if (phases.current === 'spooled' && handoffDeadlineMs > 0 && ageMs >= handoffDeadlineMs) {
-      circuit.open(`no answer within ${handoffDeadlineMs} ms`);
-    }
-    // Not even on disk yet: nothing may be promised, though it may still work out.
-    return phases.current === 'writing' ? 'failed' : phases.current;
-  }
-
   return {
     bucket,
     prefix,
@@ -97,6 +81,30 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
       while (writing.size > 0) await Promise.all(writing);
     },
   };
+}
+
+/** How safe a hand-off is after at most `maxWaitMs`; opens the circuit when the broker has had its time. */
+async function stateWithin(
+  phases: Phases,
+  maxWaitMs: number,
+  begunAtMs: number,
+  { circuit, handoffDeadlineMs }: SpoolingArchiveDependencies,
+): Promise<HandOffState> {
+  const settled = (): boolean =>
+    phases.current === 'queued' ||
+    phases.current === 'failed' ||
+    (phases.current === 'spooled' && circuit.isOpen);
+  const until = performance.now() + maxWaitMs;
+  while (!settled() && performance.now() < until) {
+    await phases.change(until - performance.now(), circuit);
+  }
+  // A caller who had less time to wait says nothing about the broker, a hand-off's whole age does.
+  const ageMs = performance.now() - begunAtMs;
+  if (phases.current === 'spooled' && handoffDeadlineMs > 0 && ageMs >= handoffDeadlineMs) {
+    circuit.open(`no answer within ${handoffDeadlineMs} ms`);
+  }
+  // Not even on disk yet: nothing may be promised, though it may still work out.
+  return phases.current === 'writing' ? 'failed' : phases.current;
 }
 
 interface Phases {
