@@ -110,7 +110,8 @@ const S3_FAULTS: Readonly<Record<string, S3Fault>> = {
 async function harmS3({ s3 }: ChaosStack, how: string, wait: Wait): Promise<void> {
   const fault = S3_FAULTS[how];
   if (fault !== undefined) {
-    const order = s3.faults.inject(fault, { times: Number.POSITIVE_INFINITY });
+    // Uploads only: a HEAD that fails keeps the archiver from uploading at all.
+    const order = s3.faults.inject(fault, { times: Number.POSITIVE_INFINITY, method: 'POST' });
     await wait();
     return order.remove();
   }

@@ -45,6 +45,8 @@ export interface ScheduleOptions {
 }
 
 export const PARTS = Object.keys(KINDS) as Part[];
+/** Parts without which there is nothing to lose rest longer between faults. */
+const REST: Readonly<Partial<Record<Part, number>>> = { service: 2, spool: 3 };
 /** Below this a run is short: faults come closer together, so that every kind still comes. */
 const SHORT_WINDOW_MS = 3 * 60_000;
 
@@ -66,7 +68,7 @@ function planPart(part: Part, { seed, windowMs, ackWaitMs }: ScheduleOptions): F
   for (let atMs = 0; ; ) {
     if (deck.length === 0) deck = random.shuffle<FaultKind>(KINDS[part]);
     const kind = deck.pop() as FaultKind;
-    const gapMs = short ? random.integer(500, 4_000) : random.integer(3_000, 15_000);
+    const gapMs = (short ? random.integer(500, 4_000) : random.integer(3_000, 15_000)) * (REST[part] ?? 1);
     const durationMs = durationOf(kind, short, ackWaitMs, random.next());
     atMs += gapMs + durationMs;
     if (atMs > windowMs) return faults;
