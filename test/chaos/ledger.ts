@@ -37,8 +37,9 @@ export function openLedger(file: string): (line: LedgerLine) => void {
 }
 
 export function readLedger(file: string): LedgerLine[] {
-  const lines = readFileSync(file, 'utf8').split('\n');
-  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as LedgerLine);
+  // What follows the last line feed is being written.
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as LedgerLine);
 }
 
 /** Whether a caller was told that the image is safe. FAILED and DISABLED are no promises, nor is a failed call. */

@@ -1,6 +1,6 @@
 /** The chaos run: load, faults, peace, the check. Exits 1 when anything was lost, corrupt or orphaned. */
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ChaosStack, startChaosStack } from './chaos-stack.ts';
 import type { CheckReport } from './check-ledger.ts';
 import { type InflictedFault, inflictFaults } from './inflict.ts';
-import { readLedger } from './ledger.ts';
+import { isPromise, readLedger } from './ledger.ts';
 import { type MemoryWatch, watchMemory } from './memory-watch.ts';
 import { type ChaosOptions, readOptions, repeatCommand } from './options.ts';
 import { drained, type QueueState, queueState } from './queue-state.ts';
@@ -18,6 +18,7 @@ import { planFaults, planScenario } from './schedule.ts';
 
 /** Below this archiver and consumer are hurried. */
 const SHORT_RUN_MINUTES = 3;
+const START_DEADLINE_MS = 60_000;
 /** Without change for so long a queue is stuck, ms. The longest pause between attempts is a minute. */
 const PATIENCE_MS = { hurried: 40_000, otherwise: 7 * 60_000 };
 
@@ -103,6 +104,7 @@ async function load(
   stack.archiver.start();
   stack.service.start();
   stack.callers.start();
+  await firstPromise(stack.ledgerFile, signal);
   const quiet = (): Promise<unknown> => delay(quietMs, undefined, { signal }).catch(() => {});
   await quiet();
   const plan = { seed, only, windowMs, ackWaitMs: ackWaitMs(minutes) };
@@ -115,6 +117,15 @@ async function load(
   if (sabotage === 'drop-event') await dropEvent(stack, async () => (await look()).spooled);
   await stack.callers.stop(120_000);
   return faults;
+}
+
+/** The clock starts when the system does: on a busy machine its processes take seconds to come up. */
+async function firstPromise(ledgerFile: string, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + START_DEADLINE_MS;
+  while (!signal.aborted && !(existsSync(ledgerFile) && readLedger(ledgerFile).some(isPromise))) {
+    if (Date.now() > deadline) throw new Error('no image was handed over: the system did not start');
+    await delay(50);
+  }
 }
 
 /** Waits until all is archived, then stops service and archiver as a pod is stopped. */
