@@ -141,22 +141,6 @@ describe.each(natsServerBinaries())('archiver on nats-server $version', ({ binar
     expect(logged('grant s3:ListBucket')).toBe(1);
   });
 
-  it('does not blame a missing s3:ListBucket while uploads are refused as well', async () => {
-    store.beforeExists = () => 'unknown';
-    let refuse = true;
-    store.beforePut = () => {
-      if (refuse) throw new TargetFault('credentials', 'refused', 'check AWS_SECRET_ACCESS_KEY');
-    };
-    await start();
-    const image = testImage(KIB);
-    await publishEvent(bench.connection, testEvent(image), image);
-    await until('refused twice', () => logged('check AWS_SECRET_ACCESS_KEY') >= 2);
-    expect(logged('grant s3:ListBucket')).toBe(0);
-    refuse = false;
-    await stored(image.hash);
-    await until('warned', () => logged('grant s3:ListBucket') === 1);
-  });
-
   const dead = async (hash: string, handoffId: string) =>
     bench.jsm.streams.getMessage(STREAM_DEAD, { last_by_subj: deadEventSubject(hash, handoffId) });
 

@@ -22,6 +22,8 @@ export interface OpenArchive {
   spoolBytes(): number;
   /** Hand-offs that are spooled and not yet acknowledged. */
   waiting(): number;
+  /** Hand-offs that failed since the start: nothing was promised of their pairs. */
+  failures(): number;
   /** Attempts at publishing that failed and were or will be repeated. */
   failedAttempts(): number;
   readonly circuitOpen: boolean;
@@ -64,6 +66,7 @@ export async function openArchive(config: ArchiveConfig, logger: Logger): Promis
     archive,
     spoolBytes: () => spool.bytes,
     waiting: () => drainer.waiting,
+    failures: () => archive.failures,
     failedAttempts: () => drainer.failedAttempts,
     get circuitOpen() {
       return circuit.isOpen;

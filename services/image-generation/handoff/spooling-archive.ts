@@ -24,6 +24,8 @@ export interface SpoolingArchiveDependencies {
 type Phase = 'writing' | HandOffState;
 
 export interface SpoolingArchive extends Archive {
+  /** Hand-offs that failed, since the start. */
+  readonly failures: number;
   /** Resolves when no file is being written any more. */
   written(): Promise<void>;
 }
@@ -33,6 +35,7 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
   const { bucket, prefix, spool, drainer, logger, maxPendingBytes } = dependencies;
   const writing = new Set<Promise<void>>();
   let pendingBytes = 0;
+  let failures = 0;
 
   function handOff(pair: ArchivePair): HandOff {
     const spooled: SpooledHandOff = { ...pair, handoffId: randomUUID(), createTime: new Date() };
@@ -59,13 +62,17 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
     try {
       const entry = await spool.add(spooled);
       phases.enter('spooled');
-      drainer.add(entry, spooled, (state) => phases.enter(state));
+      drainer.add(entry, spooled, (state) => {
+        if (state === 'failed') failures += 1;
+        phases.enter(state);
+      });
     } catch (error) {
       fail(spooled, phases, error);
     }
   }
 
   function fail({ imageHash, requestId, handoffId }: SpooledHandOff, phases: Phases, error: unknown): void {
+    failures += 1;
     phases.enter('failed');
     logger.error(
       { imageHash, requestId, handOffId: handoffId, err: error },
@@ -76,6 +83,9 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
   return {
     bucket,
     prefix,
+    get failures() {
+      return failures;
+    },
     handOff,
     async written() {
       while (writing.size > 0) await Promise.all(writing);
