@@ -28,6 +28,7 @@ import { natsServerBinaries } from '../test/_support/nats-binaries.ts';
 import { type Archiver, startArchiver } from './archiver.ts';
 import { type ArchiverConfig, readArchiverConfig } from './config.ts';
 import { TargetFault } from './object-store.ts';
+import { WATCHDOG_TIMINGS } from './jetstream/consumer-watchdog.ts';
 
 const PREFIX = 'customers/sekai/background-image-gen/';
 const KIB = 1024;
@@ -45,7 +46,7 @@ describe.each(natsServerBinaries())('archiver on nats-server $version', ({ binar
   const start = async (more: Partial<ArchiverConfig> = {}, softStopMs = 5_000): Promise<Archiver> => {
     const logger = createLogger('test', 'debug', { write: (line: string) => void lines.push(line) });
     const backoff = { baseMs: 100, maxMs: 400 };
-    const watchdog = { pollMs: 250, stalledAfterMs: 2_000, strandedAfterMs: 4_000 };
+    const watchdog = { ...WATCHDOG_TIMINGS, pollMs: 250, stalledAfterMs: 2_000, strandedAfterMs: 4_000 };
     const overrides = { objectStore: store, logger, backoff, softStopMs, watchdog };
     const archiver = await startArchiver(config(more), overrides);
     running.add(archiver);

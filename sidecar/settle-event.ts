@@ -79,6 +79,7 @@ class EventWork {
   readonly #warnExistenceUnknown: (key: string) => void;
   #event: CheckedArchiveEvent | undefined;
   #key: string;
+  #existenceUnknownOf: string | undefined;
 
   constructor(
     parts: SettleEventParts,
@@ -104,7 +105,11 @@ class EventWork {
     await this.#finish(event);
     metrics.archived(outcome);
     attempts.forget(event.imageHash);
-    if (outcome === 'uploaded') return { target: 'good' };
+    if (outcome === 'uploaded') {
+      // Only now: a wrong secret key makes HEAD answer 403 as well, and no upload would have succeeded.
+      if (this.#existenceUnknownOf !== undefined) this.#warnExistenceUnknown(this.#existenceUnknownOf);
+      return { target: 'good' };
+    }
     const { imageHash: hash, requestId } = event;
     log.info({ hash, requestId }, `Internal S3: Already archived ${hash}`);
     return { target: 'unknown' };
@@ -124,7 +129,7 @@ class EventWork {
         metrics.objectStored(bytes, elapsedMs);
         log.info({ key, hash, requestId, bytes, ms: elapsedMs }, `Internal S3: Successfully uploaded ${key}`);
       },
-      existenceUnknown: this.#warnExistenceUnknown,
+      existenceUnknown: (key) => (this.#existenceUnknownOf = key),
     };
   }
 

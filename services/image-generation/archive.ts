@@ -28,11 +28,6 @@ export interface Archive {
   readonly bucket: string;
   /** Key prefix, empty or ending in "/". */
   readonly prefix: string;
-  /**
-   * Announces a pair whose image exists and is still being encoded; a stop waits until the returned function is
-   * called, after its hand-off or when there will be none.
-   */
-  expectPair(): () => void;
   /** Takes a pair over. Returns at once and never throws: a failure is a state, a log line and a count. */
   handOff(pair: ArchivePair): HandOff;
 }

@@ -31,6 +31,8 @@ export interface FinishImageDependencies {
   readonly encoder: ImageEncoder;
   readonly archive: Archive | undefined;
   readonly logger: Logger;
+  /** Hears of each image on its way to the archive, whose owner waits for them before it stops. */
+  readonly onArchiving?: (archiving: Promise<unknown>) => void;
 }
 
 /**
@@ -41,7 +43,7 @@ export function finishImage(
   image: EngineImage,
   request: ImageRequest,
   facts: GenerationFacts,
-  { encoder, archive, logger }: FinishImageDependencies,
+  { encoder, archive, logger, onArchiving }: FinishImageDependencies,
 ): FinishedImage {
   const encode = async (format: 'jpeg' | 'png' | 'webp', quality: number): Promise<HashedImage> => {
     const encoded = await encoder.encode(image, format, quality);
@@ -53,7 +55,6 @@ export function finishImage(
   if (archive === undefined) return { file, archiving: undefined };
 
   const jpeg = request.format === 'jpeg' ? file : encode('jpeg', DEFAULT_IMAGE_QUALITY);
-  const arrived = archive.expectPair();
   const archiving = jpeg.then(
     (archived) => handOver(archived, request, facts, archive, logger),
     (error: unknown) => {
@@ -64,7 +65,7 @@ export function finishImage(
       return null;
     },
   );
-  archiving.then(arrived, arrived);
+  onArchiving?.(archiving);
   return { file, archiving };
 }
 

@@ -5,6 +5,7 @@ import type { Admission, Place } from './admission.ts';
 import type { Archive } from './archive.ts';
 import { archiveOutcome } from './archive-outcome.ts';
 import { RequestInProgressError } from './errors.ts';
+import type { FinishImageDependencies } from './finish-image.ts';
 import type { ArchiveOutcome, GenerationEvent, ProgressEvent } from './generation-event.ts';
 import type { ImageEncoder } from './image-encoder.ts';
 import type { GenerationWarning, ImageEngine } from './image-engine.ts';
@@ -14,7 +15,7 @@ import { pacedUpdates } from './paced-updates.ts';
 import type { StoredPairs } from './stored-pairs.ts';
 import type { PaceOptions } from './update-desk.ts';
 
-export interface GenerateImageDependencies {
+export interface GenerateImageDependencies extends Pick<FinishImageDependencies, 'onArchiving'> {
   readonly engine: ImageEngine;
   readonly encoder: ImageEncoder;
   readonly admission: Admission;

@@ -12,12 +12,15 @@ import { createGenerateImageHandler } from './grpc/generate-image-handler.ts';
 import { createGetCapabilitiesHandler } from './grpc/get-capabilities-handler.ts';
 import { startGrpcServer } from './grpc/server.ts';
 import { openArchive } from './handoff/open-archive.ts';
+import type { ImageEncoder } from './image-encoder.ts';
 import type { ImageEngine } from './image-engine.ts';
 import { createMetrics } from './metrics.ts';
 import type { PaceOptions } from './update-desk.ts';
+import { createPendingWork } from './pending-work.ts';
 
-/** How the stop's time is spent, ms: running calls first, then what they handed over. */
+/** How the stop's time is spent, ms: running calls first, then images in the encoder, then what was handed over. */
 export const STOP_CALLS_MS = 30_000;
+export const STOP_ENCODING_MS = 5_000;
 export const STOP_HANDOFF_MS = 10_000;
 
 export interface ImageGeneration extends Running {
@@ -28,6 +31,7 @@ export interface ImageGeneration extends Running {
 /** What tests put in the place of the real thing. */
 export interface ImageGenerationOverrides {
   readonly engine?: ImageEngine;
+  readonly encoder?: ImageEncoder;
   readonly logger?: Logger;
   readonly pace?: PaceOptions;
 }
@@ -41,19 +45,27 @@ export async function startImageGeneration(
   const engine = overrides.engine ?? createProceduralEngine();
   const admission = createAdmission({ maxRunning: config.engineConcurrency, maxQueued: config.engineQueue });
   const handoff = config.archive === undefined ? undefined : await openArchive(config.archive, logger);
+  const archivings = createPendingWork();
   const generateImage = createGenerateImage({
     engine,
-    encoder: createSharpImageEncoder(),
+    encoder: overrides.encoder ?? createSharpImageEncoder(),
     admission,
     archive: handoff?.archive,
     storedPairs: handoff?.storedPairs,
+    onArchiving: archivings.add,
     logger,
     handoffDeadlineMs: config.archive?.handoffDeadlineMs ?? 0,
     chunkBytes: config.chunkBytes,
     deliveries: createByteBudget(config.deliveryMaxBytes),
     ...(overrides.pace ? { pace: overrides.pace } : {}),
   });
-  const closers: (() => Promise<void>)[] = [async () => handoff?.close(STOP_HANDOFF_MS)];
+  const closers: (() => Promise<void>)[] = [
+    async () => {
+      // Images that callers no longer wait for may still be on their way from the encoder to the hand-off.
+      await archivings.settled(STOP_ENCODING_MS);
+      await handoff?.close(STOP_HANDOFF_MS);
+    },
+  ];
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).toReversed()) await close();
     logger.info('image service has stopped');

@@ -53,20 +53,27 @@ export async function openArchiveQueue(
   const { log } = options;
   const link = await connectNats(options.urls, 'sekai-archiver', log, signal);
   try {
-    const topology: TopologyOptions = {
-      replicas: options.replicas,
-      onMismatch: (name, differences) =>
-        log.warn(
-          { name, differences },
-          'NATS: a stream or consumer differs from deploy/nats, it is left as it is',
-        ),
-    };
+    const topology: TopologyOptions = { replicas: options.replicas, onMismatch: mismatchReporter(log) };
     const { jsm, bucket } = await retryUntilReady(link, topology, log, signal);
     return queueOver(link, jsm, bucket, topology, options);
   } catch (error) {
     await link.close();
     throw error;
   }
+}
+
+/** Each difference is said once, however often the streams are looked at. */
+function mismatchReporter(log: Logger): TopologyOptions['onMismatch'] {
+  const said = new Set<string>();
+  return (name, differences) => {
+    const what = JSON.stringify([name, differences]);
+    if (said.has(what)) return;
+    said.add(what);
+    log.warn(
+      { name, differences },
+      'NATS: a stream or consumer differs from deploy/nats, it is left as it is',
+    );
+  };
 }
 
 type Jsm = Awaited<ReturnType<NatsLink['connection']['jetstreamManager']>>;
@@ -99,10 +106,19 @@ function queueOver(
   { log, metrics, watchdog: timings = WATCHDOG_TIMINGS }: ArchiveQueueOptions,
 ): ArchiveQueue {
   const { connection } = link;
-  const ensure = (): Promise<void> => ensureConsumer(jsm, topology);
+  // All of it: a server that lost its disk comes back without streams, and publishers wait for them.
+  const ensure = (): Promise<void> => ensureTopology(jsm, topology);
   const monitoring = new AbortController();
   const monitor = monitorQueue(
-    { connection, jsm, bucket, ensureConsumer: ensure, metrics, log, timings },
+    {
+      connection,
+      jsm,
+      bucket,
+      ensureConsumer: () => ensureConsumer(jsm, topology),
+      metrics,
+      log,
+      timings,
+    },
     monitoring.signal,
   );
   return {

@@ -28,12 +28,15 @@ export interface WatchdogTimings {
   readonly stalledAfterMs: number;
   /** With events that are neither pending nor held for this long, events are stranded. */
   readonly strandedAfterMs: number;
+  /** A consumer is rebuilt at most this often, by whichever archiver. */
+  readonly rebuildIntervalMs: number;
 }
 
 export const WATCHDOG_TIMINGS: WatchdogTimings = {
   pollMs: 10_000,
   stalledAfterMs: 30_000,
   strandedAfterMs: 60_000,
+  rebuildIntervalMs: 5 * 60_000,
 };
 
 /** What ails the consumer according to `history`, oldest snapshot first. */

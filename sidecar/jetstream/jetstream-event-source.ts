@@ -9,19 +9,19 @@ const PULL_TIMINGS: PullTimings = { expiresMs: 10_000, heartbeatMs: 2_000 };
 const CONFIRM_TIMEOUT_MS = 5_000;
 
 /**
- * Events from the shared consumer, one per pull. `ensureConsumer` is called first, and again whenever the consumer
- * seems to be gone.
+ * Events from the shared consumer, one per pull. `ensureQueue` is called first, and again whenever consumer or
+ * stream seem to be gone.
  */
 export function createJetStreamEventSource(
   connection: NatsConnection,
-  ensureConsumer: () => Promise<void>,
+  ensureQueue: () => Promise<void>,
   timings: PullTimings = PULL_TIMINGS,
 ): EventSource {
   let ensured: Promise<void> | undefined;
   return {
     next: async (signal) => {
       if (signal.aborted) return undefined;
-      ensured ??= ensureConsumer();
+      ensured ??= ensureQueue();
       try {
         await ensured;
         const message = await pullMessage(connection, NEXT_SUBJECT, timings, signal);

@@ -56,7 +56,8 @@ async function watch(
   if (ailment === undefined) return first;
   await delay(timings.pollMs * CONFIRM_AFTER, undefined, { signal });
   const second = remember(first, await look(parts), timings);
-  if (diagnose(second, timings) !== ailment || !(await takeRebuildLease(parts.bucket))) return second;
+  if (diagnose(second, timings) !== ailment) return second;
+  if (!(await takeRebuildLease(parts.bucket, timings.rebuildIntervalMs))) return second;
   await rebuildConsumer(parts, ailment);
   return [];
 }

@@ -3,17 +3,19 @@ import { isApiError, JS_WRONG_LAST_SEQUENCE } from './errors.ts';
 
 /** Not a hash, so it never meets an archived pair. */
 const LEASE_KEY = 'lease.consumer-rebuild';
-/** A consumer is rebuilt at most this often, by whichever archiver, ms. */
-export const REBUILD_INTERVAL_MS = 5 * 60_000;
 
 /**
- * Takes the leave to rebuild the consumer, for {@link REBUILD_INTERVAL_MS}; false when another archiver has it.
+ * Takes the leave to rebuild the consumer, for `intervalMs`; false when another archiver has it.
  * Compare-and-set on one key, so of many that try only one succeeds.
  */
-export async function takeRebuildLease(bucket: KV, now: number = Date.now()): Promise<boolean> {
+export async function takeRebuildLease(
+  bucket: KV,
+  intervalMs: number,
+  now: number = Date.now(),
+): Promise<boolean> {
   const entry = await bucket.get(LEASE_KEY);
   const since = entry?.operation === 'PUT' ? Number(entry.string()) : 0;
-  if (now - since < REBUILD_INTERVAL_MS) return false;
+  if (now - since < intervalMs) return false;
   try {
     await bucket.put(LEASE_KEY, String(now), { previousSeq: entry?.revision ?? 0 });
     return true;

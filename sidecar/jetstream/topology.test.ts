@@ -13,7 +13,7 @@ import {
 import { type ArchiveBench, openArchiveBench } from '../../test/_support/archive-bench.ts';
 import { natsServerBinaries } from '../../test/_support/nats-binaries.ts';
 import { openArchivedBucket } from './jetstream-archive-index.ts';
-import { REBUILD_INTERVAL_MS, takeRebuildLease } from './rebuild-lease.ts';
+import { takeRebuildLease } from './rebuild-lease.ts';
 import { archiveStreams, ensureTopology } from './topology.ts';
 
 describe.each(natsServerBinaries())('streams as data on nats-server $version', ({ binary }) => {
@@ -57,10 +57,10 @@ describe.each(natsServerBinaries())('streams as data on nats-server $version', (
   it('gives the leave to rebuild the consumer to one of many, once in five minutes', async () => {
     const bucket = await openArchivedBucket(bench.connection);
     const now = Date.now();
-    const taken = await Promise.all(Array.from({ length: 8 }, () => takeRebuildLease(bucket, now)));
+    const taken = await Promise.all(Array.from({ length: 8 }, () => takeRebuildLease(bucket, 60_000, now)));
     expect(taken.filter(Boolean)).toHaveLength(1);
-    expect(await takeRebuildLease(bucket, now + REBUILD_INTERVAL_MS - 1)).toBe(false);
-    expect(await takeRebuildLease(bucket, now + REBUILD_INTERVAL_MS)).toBe(true);
+    expect(await takeRebuildLease(bucket, 60_000, now + 59_999)).toBe(false);
+    expect(await takeRebuildLease(bucket, 60_000, now + 60_000)).toBe(true);
   });
 
   it('reports what an operator changed and leaves it as it is', async () => {

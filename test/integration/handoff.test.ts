@@ -109,7 +109,7 @@ test('a repeat of a hand-off whose first answer was lost keeps the chunks that i
   await using nats = await startNatsFixture();
   const given = pair(1_000_000);
   const connection = openJetStreamConnection([nats.server.url], silent);
-  const publisher = createJetStreamPublisher(connection, silent);
+  const publisher = createJetStreamPublisher(connection);
   cleanups.push(() => publisher.close());
   await vi.waitFor(() => expect(publisher.connected).toBe(true));
   const handOff = { ...given, handoffId: randomUUID(), createTime: new Date() };
@@ -130,7 +130,7 @@ test('a repeat of a hand-off whose first answer was lost keeps the chunks that i
 test('a repeat after the event was archived and purged leaves no orphan chunks', async () => {
   await using nats = await startNatsFixture();
   const given = pair(1_000_000);
-  const publisher = createJetStreamPublisher(openJetStreamConnection([nats.server.url], silent), silent);
+  const publisher = createJetStreamPublisher(openJetStreamConnection([nats.server.url], silent));
   cleanups.push(() => publisher.close());
   await vi.waitFor(() => expect(publisher.connected).toBe(true));
   const handOff = { ...given, handoffId: randomUUID(), createTime: new Date() };
@@ -189,10 +189,32 @@ test('a nats-server killed and restarted in mid-stream of hand-offs loses none o
 
 test('a full spool fails the hand-off and says so, and takes new ones when there is room', async () => {
   const directory = await spoolDirectory();
-  const { archive } = await open(NOWHERE, directory, 1_000_000);
+  const opened = await open(NOWHERE, directory, 1_000_000);
+  const { archive } = opened;
   expect(await archive.handOff(pair(900_000)).state(250)).toBe('spooled');
   expect(await archive.handOff(pair(200_000)).state(250)).toBe('failed');
   expect(await archive.handOff(pair(20_000)).state(250)).toBe('spooled');
+  expect(opened.failures()).toBe(1);
+});
+
+test('what an earlier process left counts against the limit of the spool, and goes first', async () => {
+  const directory = await spoolDirectory();
+  const away = await open(NOWHERE, directory, 1_000_000);
+  const left = pair(900_000);
+  expect(await away.archive.handOff(left).state(250)).toBe('spooled');
+  await away.close(0);
+
+  const still = await open(NOWHERE, directory, 1_000_000);
+  expect(still.spoolBytes()).toBeGreaterThan(900_000);
+  expect(await still.archive.handOff(pair(200_000)).state(250)).toBe('failed');
+  await still.close(0);
+
+  await using nats = await startNatsFixture();
+  const back = await open(nats.server.url, directory, 1_000_000);
+  await vi.waitUntil(() => back.waiting() === 0, 10_000);
+  expect((await nats.queuedEvent(left.imageHash))?.requestId).toBe(left.requestId);
+  expect(back.spoolBytes()).toBe(0);
+  expect(await back.archive.handOff(pair(200_000)).state(5_000)).toBe('queued');
 });
 
 test('damaged spool files are set aside and do not hold up the good ones', async () => {

@@ -1,3 +1,4 @@
+import { readdir, readlink } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { Pool } from 'undici';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -49,6 +50,27 @@ describe('an injected fault', () => {
       [503, 'answer'],
       [204, undefined],
     ]);
+  });
+
+  test('that ends the connection of a reader closes the file it would have read', async () => {
+    const s3 = await tests.start();
+    await upload(s3, 'read-me');
+    const openFiles = async () => {
+      const links = (await readdir('/proc/self/fd')).map((name) =>
+        readlink(`/proc/self/fd/${name}`).catch(() => ''),
+      );
+      return (await Promise.all(links)).filter((path) => path.endsWith('/read-me'));
+    };
+    await s3.setBucket({ name: BUCKET, publicRead: true });
+    s3.faults.inject({ kind: 'reset' }, { method: 'HEAD' });
+    s3.faults.inject({ kind: 'store-then-reset' }, { method: 'HEAD' });
+    for (let count = 0; count < 2; count += 1) {
+      await expect(fetch(`${s3.endpoint}/${BUCKET}/read-me`, { method: 'HEAD' })).rejects.toThrow(
+        'fetch failed',
+      );
+    }
+    expect(s3.requests.map(({ fault }) => fault)).toEqual([undefined, 'reset', 'store-then-reset']);
+    await vi.waitFor(async () => expect(await openFiles()).toEqual([]));
   });
 
   test('can be taken back', async () => {

@@ -62,7 +62,12 @@ async function serve(
     answer = await errorAnswer(s3Error, requestId, body, trace);
   }
   if (exchange !== undefined) {
-    await sufferBeforeAnswer(exchange, signal);
+    try {
+      await sufferBeforeAnswer(exchange, signal);
+    } catch (error) {
+      if (typeof answer.body === 'object') await answer.body.file.close();
+      throw error;
+    }
     sufferAfterAnswer(exchange, response);
   }
   if (trace.fault?.kind === 'close-after-answer' && trace.fault.announced === true) {

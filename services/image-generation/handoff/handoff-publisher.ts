@@ -7,9 +7,10 @@ export interface HandOffPublisher {
    * Publishes one hand-off; on return the broker has acknowledged that its pair is queued. May be repeated
    * after a failure, also by another process: the pair is queued once.
    * @throws {PublishError} when the broker is at fault: its outcome may be unknown; repeat.
+   * @throws the signal's reason when it aborts between two messages: repeat, in another process.
    * @throws {DamagedHandOffError} when the image does not have its hash: never repeat.
    */
-  publish(handOff: SpooledHandOff): Promise<void>;
+  publish(handOff: SpooledHandOff, signal?: AbortSignal): Promise<void>;
   /** Calls `listener` whenever the connection comes or goes. */
   onConnectionChange(listener: (connected: boolean) => void): void;
   close(): Promise<void>;

@@ -38,7 +38,9 @@ export function openJetStreamConnection(servers: readonly string[], logger: Logg
         const dialled = await dialServer(servers);
         if (stopping.signal.aborted) return await dialled.close();
         connection = dialled;
-        return await follow(dialled);
+        await follow(dialled);
+        if (stopping.signal.aborted) return;
+        logger.warn('NATS connection was closed for good; dialling anew');
       } catch (error) {
         if (attempt === 0) logger.warn({ err: error }, 'NATS cannot be reached; images go to the spool');
         await pause(backoffDelayMs(attempt, FIRST_CONNECT), stopping.signal);
@@ -90,6 +92,7 @@ function dialServer(servers: readonly string[]): Promise<NatsConnection> {
     servers: [...servers],
     name: 'sekai image service',
     maxReconnectAttempts: -1, // The default of 10 closes the connection for good.
+    ignoreAuthErrorAbort: true, // So does a login that is refused twice, as while passwords are changed.
     reconnectTimeWait: 500,
     reconnectJitter: 500,
     pingInterval: 20_000,

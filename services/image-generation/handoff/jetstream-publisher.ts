@@ -10,7 +10,6 @@ import {
   STREAM_BLOBS,
   STREAM_EVENTS,
 } from '../../../proto/archive-event.ts';
-import type { Logger } from '../../runtime/logger.ts';
 import { chunksOf } from '../chunks.ts';
 import { sha256 } from '../../runtime/sha256.ts';
 import { DamagedHandOffError, type HandOffPublisher, PublishError } from './handoff-publisher.ts';
@@ -27,21 +26,22 @@ const MAXIMUM_BYTES_EXCEEDED = 10077;
 const EVENT_OVERHEAD_BYTES = 1024;
 
 /** Publishes hand-offs: small ones in one message, large ones as chunks that a manifest commits. */
-export function createJetStreamPublisher(connection: JetStreamConnection, logger: Logger): HandOffPublisher {
+export function createJetStreamPublisher(connection: JetStreamConnection): HandOffPublisher {
   return {
     get connected() {
       return connection.current !== undefined;
     },
     onConnectionChange: (listener) => connection.onChange(listener),
     close: () => connection.close(),
-    async publish(handOff) {
+    async publish(handOff, signal) {
       await checkHash(handOff);
       const nats = connection.current;
       // The library would drop what is published now, without a word.
       if (nats === undefined) throw new PublishError('disconnected', 'NATS is not connected');
       try {
-        await publishPair(nats, handOff, logger);
+        await publishPair(nats, handOff, signal);
       } catch (error) {
+        signal?.throwIfAborted();
         throw asPublishError(error);
       }
     },
@@ -53,20 +53,27 @@ async function checkHash({ image, imageHash, handoffId }: SpooledHandOff): Promi
   if (hash !== imageHash) throw new DamagedHandOffError(`image of hand-off ${handoffId} has hash ${hash}`);
 }
 
-async function publishPair(nats: NatsConnection, handOff: SpooledHandOff, logger: Logger): Promise<void> {
+async function publishPair(
+  nats: NatsConnection,
+  handOff: SpooledHandOff,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const size = handOff.record.length + handOff.image.length + EVENT_OVERHEAD_BYTES;
   const inline = size <= INLINE_EVENT_MAX_BYTES;
-  if (!inline) await publishChunks(nats, handOff);
+  if (!inline) await publishChunks(nats, handOff, signal);
+  signal?.throwIfAborted();
   const outcome = await publishEvent(nats, handOff, inline);
-  if (outcome === 'known' && !inline) await purgeUnownedChunks(nats, handOff, logger);
+  if (outcome === 'known' && !inline) await purgeUnownedChunks(nats, handOff);
 }
 
 async function publishChunks(
   nats: NatsConnection,
   { image, imageHash, handoffId }: SpooledHandOff,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   let index = 0;
   for (const { data } of chunksOf(image, CHUNK_BYTES)) {
+    signal?.throwIfAborted();
     await publish(nats, blobSubject(imageHash, handoffId, index), data);
     index += 1;
   }
@@ -113,22 +120,11 @@ function publish(
  * Purges our chunks unless the queued event is our own: after an attempt whose answer was lost, the event that
  * is "queued already" may be this hand-off's, and its chunks are what the archiver needs.
  */
-async function purgeUnownedChunks(
-  nats: NatsConnection,
-  handOff: SpooledHandOff,
-  logger: Logger,
-): Promise<void> {
+async function purgeUnownedChunks(nats: NatsConnection, handOff: SpooledHandOff): Promise<void> {
   const { imageHash, handoffId } = handOff;
-  const manager = await nats.jetstreamManager({ checkAPI: false });
   if ((await queuedHandOffId(nats, imageHash)) === handoffId) return;
-  try {
-    await manager.streams.purge(STREAM_BLOBS, { filter: handoffBlobsFilter(imageHash, handoffId) });
-  } catch (error) {
-    logger.warn(
-      { imageHash, handOffId: handoffId, err: error },
-      'chunks not purged; they expire with max_age',
-    );
-  }
+  const manager = await nats.jetstreamManager({ checkAPI: false });
+  await manager.streams.purge(STREAM_BLOBS, { filter: handoffBlobsFilter(imageHash, handoffId) });
 }
 
 async function queuedHandOffId(nats: NatsConnection, imageHash: string): Promise<string | undefined> {

@@ -14,6 +14,9 @@ import { createSpoolingArchive } from './spooling-archive.ts';
 /** Bytes of hand-offs kept in memory for publishing, and as much again on the way to the disk. */
 const MEMORY_BYTES = 64 * 1024 * 1024;
 
+/** Where callers wait less, or not at all, for the broker, this still counts as a prompt answer, ms. */
+const PROMPT_FLOOR_MS = 250;
+
 /** The archive with what it owns. */
 export interface OpenArchive {
   readonly archive: Archive;
@@ -22,6 +25,10 @@ export interface OpenArchive {
   spoolBytes(): number;
   /** Hand-offs that are spooled and not yet acknowledged. */
   waiting(): number;
+  /** Hand-offs that failed since the start: nothing was promised of their pairs. */
+  failures(): number;
+  /** Attempts at publishing that failed and were or will be repeated. */
+  failedAttempts(): number;
   readonly circuitOpen: boolean;
   readonly connected: boolean;
   /** Hands over what is under way, within `deadlineMs`; the rest stays in the spool for the next start. */
@@ -39,8 +46,15 @@ export async function openArchive(config: ArchiveConfig, logger: Logger): Promis
     else logger.info('hand-off circuit closed');
   });
   const connection = openJetStreamConnection(config.natsServers, logger);
-  const publisher = createJetStreamPublisher(connection, logger);
-  const drainer = startDrainer({ spool, publisher, circuit, logger, memoryBytes: MEMORY_BYTES });
+  const publisher = createJetStreamPublisher(connection);
+  const drainer = startDrainer({
+    spool,
+    publisher,
+    circuit,
+    logger,
+    memoryBytes: MEMORY_BYTES,
+    promptMs: Math.max(config.handoffDeadlineMs, PROMPT_FLOOR_MS),
+  });
   const archive = createSpoolingArchive({
     bucket: config.bucket,
     prefix: config.prefix,
@@ -56,6 +70,8 @@ export async function openArchive(config: ArchiveConfig, logger: Logger): Promis
     storedPairs: createJetStreamStoredPairs(connection),
     spoolBytes: () => spool.bytes,
     waiting: () => drainer.waiting,
+    failures: () => archive.failures,
+    failedAttempts: () => drainer.failedAttempts,
     get circuitOpen() {
       return circuit.isOpen;
     },
@@ -64,8 +80,12 @@ export async function openArchive(config: ArchiveConfig, logger: Logger): Promis
     },
     async close(deadlineMs) {
       await archive.written();
-      await drainer.stop(deadlineMs);
+      // Also while NATS is away: it may come back, and the pod's volume may not.
+      await drainer.drained(deadlineMs);
+      const stopped = drainer.stop();
+      // Ends the wait for an acknowledgement that is still out.
       await publisher.close();
+      await stopped;
       if (drainer.waiting > 0) logger.warn({ handOffs: drainer.waiting }, 'hand-offs stay in the spool');
     },
   };

@@ -64,15 +64,19 @@ export async function writeSpoolFile(directory: string, handOff: SpooledHandOff)
   const size = HEADER_BYTES + event.length + handOff.image.length;
   const temporary = join(directory, TEMPORARY_FOLDER, name);
   try {
-    await using file = await open(temporary, 'wx', 0o600);
-    const { bytesWritten } = await file.writev([header, event, handOff.image]);
-    if (bytesWritten !== size) throw new Error(`wrote ${bytesWritten} of ${size} bytes: the disk is full`);
+    await writeWhole(temporary, [header, event, handOff.image], size);
+    await rename(temporary, join(directory, QUEUE_FOLDER, name));
+    return size;
   } catch (error) {
     await unlink(temporary).catch(() => {}); // The disk is at fault; the sweep at start takes what stays.
     throw error;
   }
-  await rename(temporary, join(directory, QUEUE_FOLDER, name));
-  return size;
+}
+
+async function writeWhole(path: string, parts: readonly Uint8Array[], size: number): Promise<void> {
+  await using file = await open(path, 'wx', 0o600);
+  const { bytesWritten } = await file.writev(parts);
+  if (bytesWritten !== size) throw new Error(`wrote ${bytesWritten} of ${size} bytes: the disk is full`);
 }
 
 /**
@@ -80,7 +84,11 @@ export async function writeSpoolFile(directory: string, handOff: SpooledHandOff)
  * @throws {DamagedSpoolFileError} when it is not a whole hand-off.
  */
 export async function readSpoolFile(directory: string, name: string): Promise<SpooledHandOff> {
-  const bytes = await readFile(join(directory, QUEUE_FOLDER, name));
+  const bytes = await readFile(join(directory, QUEUE_FOLDER, name)).catch((cause: NodeJS.ErrnoException) => {
+    // Nobody but the drainer removes files: somebody has tidied up, and trying again will not bring it back.
+    if (cause.code === 'ENOENT') throw new DamagedSpoolFileError(`${name} is gone`, { cause });
+    throw cause;
+  });
   try {
     if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw new DamagedSpoolFileError('not a spool file');
     const imageStart = HEADER_BYTES + bytes.readUInt32BE(MAGIC.length);

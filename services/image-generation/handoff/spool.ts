@@ -73,11 +73,12 @@ export async function openSpool(directory: string, maxBytes: number): Promise<Sp
     },
     read: (entry) => readSpoolFile(directory, entry.name),
     async remove(entry) {
-      await unlink(join(directory, QUEUE_FOLDER, entry.name));
+      await unlink(join(directory, QUEUE_FOLDER, entry.name)).catch(unlessMissing);
       bytes -= entry.bytes;
     },
     async setAside(entry) {
-      await rename(join(directory, QUEUE_FOLDER, entry.name), join(directory, DAMAGED_FOLDER, entry.name));
+      const [from, to] = [QUEUE_FOLDER, DAMAGED_FOLDER].map((folder) => join(directory, folder, entry.name));
+      await rename(from as string, to as string).catch(unlessMissing);
       bytes -= entry.bytes;
     },
   };
@@ -90,4 +91,9 @@ async function listQueue(directory: string): Promise<SpoolEntry[]> {
     entries.push({ name, bytes: (await stat(join(directory, QUEUE_FOLDER, name))).size });
   }
   return entries;
+}
+
+/** A file that somebody else has removed takes no room either. */
+function unlessMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
 }

@@ -24,44 +24,55 @@ export interface SpoolingArchiveDependencies {
 type Phase = 'writing' | HandOffState;
 
 export interface SpoolingArchive extends Archive {
-  /** Resolves when no pair is expected and no file is being written any more. */
+  /** Hand-offs that failed, since the start. */
+  readonly failures: number;
+  /** Resolves when no file is being written any more. */
   written(): Promise<void>;
 }
 
 /** Builds the archive; it owns none of its dependencies. */
 export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies): SpoolingArchive {
-  const { bucket, prefix, spool, drainer, circuit, logger, ...limits } = dependencies;
-  const unfinished = new Set<Promise<void>>();
+  const { bucket, prefix, spool, drainer, logger, maxPendingBytes } = dependencies;
+  const writing = new Set<Promise<void>>();
   let pendingBytes = 0;
+  let failures = 0;
 
   function handOff(pair: ArchivePair): HandOff {
     const spooled: SpooledHandOff = { ...pair, handoffId: randomUUID(), createTime: new Date() };
     const phases = createPhases();
+    const begunAtMs = performance.now();
     const bytes = pair.image.length + pair.record.length;
-    if (pendingBytes + bytes > limits.maxPendingBytes) {
+    if (pendingBytes + bytes > maxPendingBytes) {
       fail(spooled, phases, new Error(`${pendingBytes} bytes wait for the disk already`));
     } else {
       pendingBytes += bytes;
       const write = spoolAndQueue(spooled, phases).finally(() => {
         pendingBytes -= bytes;
-        unfinished.delete(write);
+        writing.delete(write);
       });
-      unfinished.add(write);
+      writing.add(write);
     }
-    return { id: spooled.handoffId, state: (maxWaitMs) => stateWithin(phases, maxWaitMs) };
+    return {
+      id: spooled.handoffId,
+      state: (maxWaitMs) => stateWithin(phases, maxWaitMs, begunAtMs, dependencies),
+    };
   }
 
   async function spoolAndQueue(spooled: SpooledHandOff, phases: Phases): Promise<void> {
     try {
       const entry = await spool.add(spooled);
       phases.enter('spooled');
-      drainer.add(entry, spooled, (state) => phases.enter(state));
+      drainer.add(entry, spooled, (state) => {
+        if (state === 'failed') failures += 1;
+        phases.enter(state);
+      });
     } catch (error) {
       fail(spooled, phases, error);
     }
   }
 
   function fail({ imageHash, requestId, handoffId }: SpooledHandOff, phases: Phases, error: unknown): void {
+    failures += 1;
     phases.enter('failed');
     logger.error(
       { imageHash, requestId, handOffId: handoffId, err: error },
@@ -69,38 +80,41 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
     );
   }
 
-  async function stateWithin(phases: Phases, maxWaitMs: number): Promise<HandOffState> {
-    const settled = (): boolean =>
-      phases.current === 'queued' ||
-      phases.current === 'failed' ||
-      (phases.current === 'spooled' && circuit.isOpen);
-    const until = performance.now() + maxWaitMs;
-    while (!settled() && performance.now() < until) {
-      await phases.change(until - performance.now(), circuit);
-    }
-    if (!settled() && maxWaitMs >= limits.handoffDeadlineMs)
-      circuit.open(`no answer within ${limits.handoffDeadlineMs} ms`);
-    // Not even on disk yet: nothing may be promised, though it may still work out.
-    return phases.current === 'writing' ? 'failed' : phases.current;
-  }
-
   return {
     bucket,
     prefix,
-    expectPair: () => expectIn(unfinished),
+    get failures() {
+      return failures;
+    },
     handOff,
     async written() {
-      while (unfinished.size > 0) await Promise.all(unfinished);
+      while (writing.size > 0) await Promise.all(writing);
     },
   };
 }
 
-/** Keeps a promise in the set until the returned function is called. */
-function expectIn(unfinished: Set<Promise<void>>): () => void {
-  let arrive = (): void => {};
-  const pair = new Promise<void>((resolve) => (arrive = resolve)).then(() => void unfinished.delete(pair));
-  unfinished.add(pair);
-  return arrive;
+/** How safe a hand-off is after at most `maxWaitMs`; opens the circuit when the broker has had its time. */
+async function stateWithin(
+  phases: Phases,
+  maxWaitMs: number,
+  begunAtMs: number,
+  { circuit, handoffDeadlineMs }: SpoolingArchiveDependencies,
+): Promise<HandOffState> {
+  const settled = (): boolean =>
+    phases.current === 'queued' ||
+    phases.current === 'failed' ||
+    (phases.current === 'spooled' && circuit.isOpen);
+  const until = performance.now() + maxWaitMs;
+  while (!settled() && performance.now() < until) {
+    await phases.change(until - performance.now(), circuit);
+  }
+  // A caller who had less time to wait says nothing about the broker, a hand-off's whole age does.
+  const ageMs = performance.now() - begunAtMs;
+  if (phases.current === 'spooled' && handoffDeadlineMs > 0 && ageMs >= handoffDeadlineMs) {
+    circuit.open(`no answer within ${handoffDeadlineMs} ms`);
+  }
+  // Not even on disk yet: nothing may be promised, though it may still work out.
+  return phases.current === 'writing' ? 'failed' : phases.current;
 }
 
 interface Phases {
