@@ -198,13 +198,13 @@ it('one deadline holds for all attempts together', async () => {
       answer(call);
     };
   const { client } = await failing([
-    noteAnd(refuse(status.UNAVAILABLE, 'SHUTTING_DOWN', 150)),
+    noteAnd(refuse(status.UNAVAILABLE, 'SHUTTING_DOWN', 1_500)),
     noteAnd(play(goodEvents())),
   ]);
-  await client.generateImage({ prompt: 'x' }, { deadlineMs: 5_000 });
+  await client.generateImage({ prompt: 'x' }, { deadlineMs: 10_000 });
   const [first = 0, second = 0] = deadlines;
   // The wire carries the time left, rounded and taken anew by the server.
-  expect(Math.abs(second - first)).toBeLessThan(100);
+  expect(Math.abs(second - first)).toBeLessThan(1_000);
 });
 
 it('an abort during the pause ends the call at once with its reason and leaves no listener', async () => {
