@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { performance } from 'node:perf_hooks';
 import { expect, test } from 'vitest';
 import { wireRequest } from '../../test/_support/wire-request.ts';
 import { createProceduralEngine } from './engines/procedural/procedural-engine.ts';
