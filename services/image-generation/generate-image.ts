@@ -5,19 +5,16 @@ import type { Admission, Place } from './admission.ts';
 import type { Archive } from './archive.ts';
 import { chunksOf } from './chunks.ts';
 import { EngineError, PreconditionError, RequestInProgressError } from './errors.ts';
-import {
-  type Archiving,
-  finishImage,
-  type FinishedImage,
-  type FinishImageDependencies,
-} from './finish-image.ts';
+import { type Archiving, finishImage, type FinishedImage } from './finish-image.ts';
 import type { ArchiveOutcome, GenerationEvent } from './generation-event.ts';
 import type { ImageEncoder } from './image-encoder.ts';
 import type { EngineEvent, ImageEngine } from './image-engine.ts';
 import type { GenerationFacts } from './input-record.ts';
 import type { ImageRequest } from './image-request.ts';
 
-export interface GenerateImageDependencies extends Pick<FinishImageDependencies, 'onArchiving'> {
+export interface GenerateImageDependencies {
+  /** See {@link finishImage}. */
+  readonly onArchiving?: (archiving: Promise<unknown>) => void;
   readonly engine: ImageEngine;
   readonly encoder: ImageEncoder;
   readonly admission: Admission;
