@@ -15,8 +15,8 @@ import { openArchive } from './handoff/open-archive.ts';
 import type { ImageEncoder } from './image-encoder.ts';
 import type { ImageEngine } from './image-engine.ts';
 import { createMetrics } from './metrics.ts';
-import type { PaceOptions } from './update-desk.ts';
 import { createPendingWork } from './pending-work.ts';
+import type { PaceOptions } from './update-desk.ts';
 
 /** How the stop's time is spent, ms: running calls first, then images in the encoder, then what was handed over. */
 export const STOP_CALLS_MS = 30_000;
@@ -49,10 +49,10 @@ export async function startImageGeneration(
   const generateImage = createGenerateImage({
     engine,
     encoder: overrides.encoder ?? createSharpImageEncoder(),
+    onArchiving: archivings.add,
     admission,
     archive: handoff?.archive,
     storedPairs: handoff?.storedPairs,
-    onArchiving: archivings.add,
     logger,
     handoffDeadlineMs: config.archive?.handoffDeadlineMs ?? 0,
     chunkBytes: config.chunkBytes,
