@@ -4,10 +4,13 @@ import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeF
 import { hostname, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const TYPESCRIPT = join(HERE, '..', '..', 'node_modules', 'typescript');
+
+// Each test starts the real compiler several times.
+vi.setConfig({ testTimeout: 120_000 });
 
 let root: string;
 
