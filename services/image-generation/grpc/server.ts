@@ -15,8 +15,8 @@ const SERVER_OPTIONS: ServerOptions = {
   'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
   'grpc.max_concurrent_streams': 256,
   // Off by default in grpc-js; finds callers whose host went away.
-  'grpc.keepalive_time_ms': 60_000,
-  'grpc.keepalive_timeout_ms': 20_000,
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
   'grpc.enable_channelz': 0,
 };
 
