@@ -41,6 +41,9 @@ it('purges chunks of archived images that a killed server has brought back, and 
   await bench.server.kill('SIGKILL');
   await bench.server.restart();
   await until('swept', async () => (await chunks().catch(() => -1)) === 1, 20_000);
+  expect(
+    (await bench.jsm.streams.getMessage(STREAM_BLOBS, { last_by_subj: subject('a'.repeat(64), 0) })).seq,
+  ).toBeGreaterThan(0);
   await archiver.stop();
   await bench.close();
 }, 40_000);
