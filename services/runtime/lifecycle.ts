@@ -38,11 +38,16 @@ export async function runUntilSignal(
     }, options.stopDeadlineMs);
     await running.stop();
     clearTimeout(deadline);
+    // A socket that a library has lost track of must not keep a stopped process alive.
+    setTimeout(() => process.exit(), LEFT_OPEN_MS).unref();
   } catch (error) {
     report(error);
     process.exitCode = error instanceof ConfigError ? EXIT_CODE_CONFIG : 1;
   }
 }
+
+/** Time for what is still open after a stop to end by itself, ms. */
+const LEFT_OPEN_MS = 500;
 
 function firstSignal(): Promise<undefined> {
   return new Promise((resolve) => {

@@ -10,6 +10,9 @@ import {
   remember,
   type WatchdogTimings,
 } from './consumer-watchdog.ts';
+import { createJetStreamArchiveIndex } from './jetstream-archive-index.ts';
+import { createJetStreamImageChunks } from './jetstream-image-chunks.ts';
+import { createSweepClock, sweepOrphans } from './orphan-sweep.ts';
 import { takeRebuildLease } from './rebuild-lease.ts';
 
 /** Between the diagnosis and the second look that must confirm it, as a part of the time between polls. */
@@ -31,16 +34,30 @@ export interface QueueMonitorParts {
  */
 export async function monitorQueue(parts: QueueMonitorParts, signal: AbortSignal): Promise<void> {
   let history: ConsumerSnapshot[] = [];
+  let sweepIsDue = createSweepClock();
   while (!signal.aborted) {
     try {
       history = await watch(parts, history, signal);
+      if (sweepIsDue(parts.connection.info?.server_id ?? '')) await sweep(parts, signal);
     } catch (error) {
       // No answer, no history: an outage is not a stall.
       history = [];
+      // Nor has anything been swept for certain.
+      sweepIsDue = createSweepClock();
       if (!signal.aborted) parts.log.debug({ err: error }, 'Archive: the queue could not be looked at');
     }
     await delay(parts.timings.pollMs, undefined, { signal }).catch(() => {});
   }
+}
+
+async function sweep(
+  { jsm, bucket, connection, log }: QueueMonitorParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const index = createJetStreamArchiveIndex(bucket);
+  const chunks = createJetStreamImageChunks(connection, jsm);
+  const images = await sweepOrphans({ jsm, index, chunks }, signal);
+  if (images > 0) log.info({ images }, 'Archive: purged chunks of images that are archived already');
 }
 
 /** One look, and the cure if it is needed and ours to give. Returns the history for the next look. */

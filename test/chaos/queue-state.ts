@@ -28,8 +28,8 @@ export async function queueState(observer: NatsConnection, spoolDirectory: strin
   };
 }
 
-/** Chunks that outlive all events for so long are orphans, ms. */
-const ORPHANED_AFTER_MS = 6_000;
+/** Chunks that outlive all events for so long are orphans, ms: the archiver looks for them every 10 s. */
+const ORPHANED_AFTER_MS = 25_000;
 
 /** Waits until nothing is left, or nothing changes any more for `patienceMs`; returns what is left then. */
 export async function drained(look: () => Promise<QueueState>, patienceMs: number): Promise<QueueState> {

@@ -9,6 +9,8 @@ export const SABOTAGES = ['drop-event', 'corrupt-object', 'orphan-chunk'] as con
 export type Sabotage = (typeof SABOTAGES)[number];
 
 const DROP_DEADLINE_MS = 30_000;
+/** Images up to this size travel in their event: dropping one leaves no chunks to wait for. */
+const INLINE_MAX_BYTES = 500_000;
 
 /**
  * To be called while callers still call, whom it stops: takes an event out of the queue that a caller was told is
@@ -22,7 +24,7 @@ export async function dropEvent(
   const manager = await observer.jetstreamManager();
   const victim = async (): Promise<string | undefined> => {
     const told = readLedger(ledgerFile).flatMap((line) =>
-      isPromise(line) ? [eventSubject(line.imageHash)] : [],
+      isPromise(line) && line.sizeBytes <= INLINE_MAX_BYTES ? [eventSubject(line.imageHash)] : [],
     );
     const { state } = await manager.streams.info(STREAM_EVENTS, { subjects_filter: '>' });
     return told.toReversed().find((subject) => Object.hasOwn(state.subjects ?? {}, subject));

@@ -1,0 +1,44 @@
+import type { JetStreamManager } from 'nats';
+import { STREAM_BLOBS } from '../../proto/archive-event.ts';
+import type { ArchiveIndex } from '../archive-index.ts';
+import type { ImageChunks } from '../image-chunks.ts';
+
+export interface OrphanSweepParts {
+  readonly jsm: JetStreamManager;
+  readonly index: Pick<ArchiveIndex, 'get'>;
+  readonly chunks: Pick<ImageChunks, 'purge'>;
+}
+
+/**
+ * Purges chunks of images that the index knows to be archived, and returns of how many. A nats-server that is killed
+ * may bring purged messages back (seen with 2.15.2: chunks with their old sequence numbers, whose event had been
+ * acknowledged seconds before the SIGKILL); nothing else would ever ask for them again.
+ */
+export async function sweepOrphans(
+  { jsm, index, chunks }: OrphanSweepParts,
+  signal: AbortSignal,
+): Promise<number> {
+  const { state } = await jsm.streams.info(STREAM_BLOBS, { subjects_filter: '>' });
+  // sekai.archive.blob.{hash}.{handoffId}.{i}
+  const hashes = new Set(Object.keys(state.subjects ?? {}).map((subject) => subject.split('.')[3] ?? ''));
+  let swept = 0;
+  for (const hash of hashes) {
+    if (signal.aborted) break;
+    if ((await index.get(hash)) === undefined) continue;
+    await chunks.purge(hash);
+    swept += 1;
+  }
+  return swept;
+}
+
+/** Tells when it is time for a sweep: at the start, after each restart of the server, and once an hour. */
+export function createSweepClock(intervalMs = 3_600_000): (serverId: string, now?: number) => boolean {
+  let sweptAt = Number.NEGATIVE_INFINITY;
+  let sweptServer: string | undefined;
+  return (serverId, now = Date.now()) => {
+    if (serverId === sweptServer && now - sweptAt < intervalMs) return false;
+    sweptAt = now;
+    sweptServer = serverId;
+    return true;
+  };
+}
