@@ -148,11 +148,14 @@ export function readEnvironment<S extends z.ZodObject>(
       return {
         name,
         expected: meta?.expected ?? issue.message,
-        value: meta?.secret && value !== undefined ? '(secret)' : value,
+        value: value === undefined ? undefined : meta?.secret ? '(secret)' : withoutLogin(value),
       };
     }),
   );
 }
+
+/** A user and password in a URL are as secret as any other. */
+const withoutLogin = (value: string): string => value.replaceAll(/\/\/[^/\s,]*@/g, '//(secret)@');
 
 /** The description of a variable, also behind `optional()` and `default()`. */
 export function variableMeta(schema: z.ZodType): VariableMeta | undefined {

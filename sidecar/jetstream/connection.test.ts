@@ -6,25 +6,13 @@ import { startNatsServer } from '../../deploy/dev/nats-server.ts';
 import { createLogger } from '../../services/runtime/logger.ts';
 import { natsServerBinaries } from '../../test/_support/nats-binaries.ts';
 import { until } from '../../test/_support/archive-bench.ts';
-import { connectionOptions, connectNats, UnfitNatsServerError } from './connection.ts';
+import { connectNats, UnfitNatsServerError } from './connection.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'sekai-connect-'));
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
 const never = new AbortController().signal;
 const silent = createLogger('test', 'silent');
-
-describe('connection options', () => {
-  it('take the login out of the URL, so that no log line can show it', () => {
-    const options = connectionOptions(['nats://ann:p%40ss@one:4333', 'nats://two'], 'test');
-    expect(options).toMatchObject({ servers: ['one:4333', 'two:4222'], user: 'ann', pass: 'p@ss' });
-    expect(options.tls).toBeUndefined();
-  });
-
-  it('take a lone user name for a token, and tls:// for TLS', () => {
-    expect(connectionOptions(['tls://s3cr3t@one'], 'test')).toMatchObject({ token: 's3cr3t', tls: {} });
-  });
-});
 
 describe.each(natsServerBinaries())('connection to nats-server $version', ({ binary, version }) => {
   it('refuses a server whose max_payload is too small for an event', async () => {

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ConnectionOptions, connect, Events, type NatsConnection } from 'nats';
+import { connect, Events, type NatsConnection } from 'nats';
 import { MIN_MAX_PAYLOAD_BYTES } from '../../proto/archive-event.ts';
 import { backoffDelayMs } from '../../services/runtime/backoff.ts';
 import type { Logger } from '../../services/runtime/logger.ts';
+import { natsConnectionOptions } from '../../services/runtime/nats-connection-options.ts';
 
 /** The NATS server cannot carry archive events; only its operator can change that. */
 export class UnfitNatsServerError extends Error {
@@ -32,7 +33,7 @@ export async function connectNats(
   log: Logger,
   signal: AbortSignal,
 ): Promise<NatsLink> {
-  const options = connectionOptions(urls, name);
+  const options = natsConnectionOptions(urls, name);
   for (let attempt = 0; ; attempt += 1) {
     signal.throwIfAborted();
     try {
@@ -47,32 +48,6 @@ export async function connectNats(
     }
     await delay(backoffDelayMs(attempt, DIAL_BACKOFF), undefined, { signal });
   }
-}
-
-/** Options for the client library, which reads no credentials from URLs and must never see them in a log line. */
-export function connectionOptions(urls: readonly string[], name: string): ConnectionOptions {
-  const parsed = urls.map((text) => new URL(text));
-  const withUser = parsed.find((url) => url.username !== '');
-  const user = decodeURIComponent(withUser?.username ?? '');
-  const pass = decodeURIComponent(withUser?.password ?? '');
-  const login = withUser === undefined ? {} : pass === '' ? { token: user } : { user, pass };
-  return {
-    servers: parsed.map((url) => `${url.hostname}:${url.port || '4222'}`),
-    ...login,
-    ...(parsed.some((url) => url.protocol === 'tls:') ? { tls: {} } : {}),
-    name,
-    // The default gives up after ten attempts and closes for good.
-    maxReconnectAttempts: -1,
-    // The default closes for good when a login is refused twice, as it may be while passwords are changed.
-    ignoreAuthErrorAbort: true,
-    reconnectTimeWait: 500,
-    reconnectJitter: 500,
-    pingInterval: 20_000,
-    maxPingOut: 2,
-    timeout: 5_000,
-    // The default captures a stack trace per request.
-    noAsyncTraces: true,
-  };
 }
 
 async function linkOf(connection: NatsConnection, log: Logger, signal: AbortSignal): Promise<NatsLink> {

@@ -8,8 +8,8 @@ import {
   STREAM_BLOBS,
   STREAM_EVENTS,
 } from '../../proto/archive-event.ts';
+import { natsConnectionOptions } from '../../services/runtime/nats-connection-options.ts';
 import type { KeptLetter, OperatorQueue, QueuedEvent } from '../operator-queue.ts';
-import { connectionOptions } from './connection.ts';
 import { isApiError, JS_CONSUMER_NOT_FOUND, JS_WRONG_LAST_SEQUENCE } from './errors.ts';
 import { openArchivedBucket } from './jetstream-archive-index.ts';
 import { dropLetter, keptChunk, keptLetters } from './kept-letters.ts';
@@ -27,7 +27,7 @@ export async function openOperatorQueue(
   signal: AbortSignal,
 ): Promise<OperatorQueue> {
   signal.throwIfAborted();
-  const connection = await askQueue(() => connect(connectionOptions(urls, 'sekai-archive')));
+  const connection = await askQueue(() => connect(natsConnectionOptions(urls, 'sekai-archive')));
   const onAbort = (): void => void connection.close();
   signal.addEventListener('abort', onAbort, { once: true });
   const close = async (): Promise<void> => {

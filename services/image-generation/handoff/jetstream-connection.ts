@@ -3,6 +3,7 @@ import { connect, DebugEvents, Events, type NatsConnection } from 'nats';
 import { MIN_MAX_PAYLOAD_BYTES } from '../../../proto/archive-event.ts';
 import { backoffDelayMs } from '../../runtime/backoff.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { natsConnectionOptions } from '../../runtime/nats-connection-options.ts';
 
 /** A connection that may not be there yet, and may come and go. */
 export interface JetStreamConnection {
@@ -35,7 +36,7 @@ export function openJetStreamConnection(servers: readonly string[], logger: Logg
   async function dial(): Promise<void> {
     for (let attempt = 0; !stopping.signal.aborted; attempt += 1) {
       try {
-        const dialled = await dialServer(servers);
+        const dialled = await connect(natsConnectionOptions(servers, 'sekai image service'));
         if (stopping.signal.aborted) return await dialled.close();
         connection = dialled;
         await follow(dialled);
@@ -85,21 +86,6 @@ export function openJetStreamConnection(servers: readonly string[], logger: Logg
 /** Waits, or less when the signal aborts. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await setTimeout(ms, undefined, { signal }).catch(() => {});
-}
-
-function dialServer(servers: readonly string[]): Promise<NatsConnection> {
-  return connect({
-    servers: [...servers],
-    name: 'sekai image service',
-    maxReconnectAttempts: -1, // The default of 10 closes the connection for good.
-    ignoreAuthErrorAbort: true, // So does a login that is refused twice, as while passwords are changed.
-    reconnectTimeWait: 500,
-    reconnectJitter: 500,
-    pingInterval: 20_000,
-    maxPingOut: 2,
-    timeout: 5_000,
-    noAsyncTraces: true, // Otherwise every publish captures a stack.
-  });
 }
 
 function checkPayloadLimit({ info }: NatsConnection, logger: Logger): void {
