@@ -9,6 +9,7 @@ import {
 } from '../proto/archive-event.ts';
 import { type BackoffOptions, backoffDelayMs } from '../services/runtime/backoff.ts';
 import type { Logger } from '../services/runtime/logger.ts';
+import { untilAborted } from '../services/runtime/until-aborted.ts';
 import type { ArchivePair, ArchiveTarget, UploadObserver } from './archive-pair.ts';
 import type { ArchiverMetrics, RetryClass } from './archiver-metrics.ts';
 import type { Attempts } from './attempts.ts';
@@ -98,6 +99,7 @@ class EventWork {
     const event = this.#decode();
     this.#event = event;
     const { archivePair, attempts, metrics, log } = this.#parts;
+    // Work that ignores its signal must not hold up a hard stop.
     const outcome = await untilAborted(
       archivePair(event, this.#observer(event), this.#hardStop),
       this.#hardStop,
@@ -224,19 +226,4 @@ function onceOnly(act: (key: string) => void): (key: string) => void {
     if (!done) act(key);
     done = true;
   };
-}
-
-/** Work that ignores its signal must not hold up a hard stop. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (onAbort) signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventFault } from '../../proto/archive-event.ts';
 import type { Logger } from '../../services/runtime/logger.ts';
+import { untilAborted } from '../../services/runtime/until-aborted.ts';
 import { TargetFault } from '../object-store.ts';
 import type { CredentialProvider } from './credentials/credential-provider.ts';
 import { classifyNetworkError, type FaultClass, transientFailure } from './error-classification.ts';
@@ -9,7 +10,7 @@ import { type RetryPauses, retryDelayMs } from './retry-delay.ts';
 import type { ServerClock } from './server-clock.ts';
 import type { Credentials } from './sigv4.ts';
 import { faultOfNetwork, type Operation } from './target-faults.ts';
-import { type TimeLimit, timeLimit, untilAborted } from './time-limit.ts';
+import { type TimeLimit, timeLimit } from './time-limit.ts';
 
 /** What one attempt gets: nothing of it may be kept for the next one. */
 export interface Attempt {

@@ -31,19 +31,3 @@ export function timeLimit(parent: AbortSignal, timeoutMs: number): TimeLimit {
     release,
   };
 }
-
-/** The promise's result, or the signal's reason as soon as it aborts; the promise itself goes on. */
-export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const stop = new AbortController();
-  const aborted = new Promise<never>((_, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true, signal: stop.signal });
-  });
-  try {
-    return await Promise.race([aborted, promise]);
-  } finally {
-    // Removes the listener.
-    stop.abort();
-  }
-}
