@@ -161,7 +161,8 @@ test('a consumer that leaves ends the job and waits for its end; no timer and no
     break;
   }
   expect(ended).toBe(true);
-  expect(activeTimers()).toBe(before);
+  // The test runner keeps timers of its own, which may end meanwhile.
+  expect(activeTimers()).toBeLessThanOrEqual(before);
   expect(getEventListeners(call.signal, 'abort')).toHaveLength(0);
 });
 
