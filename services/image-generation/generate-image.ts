@@ -39,6 +39,8 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
+  /** Who calls: a name of few values, for admission, logs and metrics. */
+  readonly caller: string;
 }
 
 export type GenerateImage = (

@@ -4,10 +4,11 @@ import type {
   GenerateImageResponse,
 } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import { type Logger, promptFacts } from '../../runtime/logger.ts';
-import type { GenerateImage } from '../generate-image.ts';
+import type { CallContext, GenerateImage } from '../generate-image.ts';
 import type { ImageEngine } from '../image-engine.ts';
 import { checkImageRequest, type ImageRequest } from '../image-request.ts';
 import { callSignal } from './call-signal.ts';
+import { callerOf } from './caller.ts';
 import { isExpectedError, toStatus } from './status.ts';
 import { streamClosed } from './stream-closed.ts';
 import { streamResponses } from './stream-responses.ts';
@@ -32,7 +33,7 @@ export function createGenerateImageHandler(dependencies: GenerateImageHandlerDep
 
   async function* responses(
     wire: GenerateImageRequest,
-    context: { signal: AbortSignal; deadline: number },
+    context: CallContext,
     onChecked: (request: ImageRequest) => void,
   ): AsyncGenerator<GenerateImageResponse, void, undefined> {
     const request = checkImageRequest(wire, await engine.capabilities(context.signal));
@@ -43,7 +44,7 @@ export function createGenerateImageHandler(dependencies: GenerateImageHandlerDep
   return async function handleGenerateImage(call: Call): Promise<void> {
     const started = performance.now();
     const closed = streamClosed(call);
-    const context = callSignal(call, maxCallMs);
+    const context = { ...callSignal(call, maxCallMs), caller: callerOf(call) };
     let { requestId } = call.request;
     const events = responses(call.request, context, ({ job }) => {
       requestId = job.requestId;
@@ -55,6 +56,7 @@ export function createGenerateImageHandler(dependencies: GenerateImageHandlerDep
       code: grpcStatus[code],
       ms: Math.round(performance.now() - started),
       requestId,
+      caller: context.caller,
       peer: call.getPeer(),
       ...promptFacts(call.request.prompt),
     };
