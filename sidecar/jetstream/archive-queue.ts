@@ -13,6 +13,7 @@ import { createJetStreamDeadLetters } from './jetstream-dead-letters.ts';
 import { createJetStreamEventSource } from './jetstream-event-source.ts';
 import { createJetStreamImageChunks } from './jetstream-image-chunks.ts';
 import { type LinkResponder, type LinkResponderParts, startLinkResponder } from './link-responder.ts';
+import { createPassedOverEvents } from './passed-over-events.ts';
 import { monitorQueue } from './queue-monitor.ts';
 import { ensureConsumer, ensureTopology, type TopologyOptions } from './topology.ts';
 
@@ -108,6 +109,7 @@ function queueOver(
   const { connection } = link;
   // All of it: a server that lost its disk comes back without streams, and publishers wait for them.
   const ensure = (): Promise<void> => ensureTopology(jsm, topology);
+  const passedOver = createPassedOverEvents(jsm);
   const monitoring = new AbortController();
   const monitor = monitorQueue(
     {
@@ -115,6 +117,7 @@ function queueOver(
       jsm,
       bucket,
       ensureConsumer: () => ensureConsumer(jsm, topology),
+      passedOver,
       metrics,
       log,
       timings,
@@ -122,7 +125,7 @@ function queueOver(
     monitoring.signal,
   );
   return {
-    source: createJetStreamEventSource(connection, ensure),
+    source: createJetStreamEventSource(connection, ensure, passedOver),
     chunks: createJetStreamImageChunks(connection, jsm),
     index: createJetStreamArchiveIndex(bucket),
     deadLetters: createJetStreamDeadLetters(connection, jsm),

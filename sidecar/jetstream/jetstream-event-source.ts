@@ -1,6 +1,7 @@
 import type { Msg, NatsConnection } from 'nats';
 import { CONSUMER_ARCHIVER, STREAM_EVENTS } from '../../proto/archive-event.ts';
 import type { EventSource, HeldEvent } from '../event-source.ts';
+import type { PassedOverEvents } from './passed-over-events.ts';
 import { type PullTimings, pullMessage } from './pull-request.ts';
 
 const NEXT_SUBJECT = `$JS.API.CONSUMER.MSG.NEXT.${STREAM_EVENTS}.${CONSUMER_ARCHIVER}`;
@@ -15,6 +16,7 @@ const CONFIRM_TIMEOUT_MS = 5_000;
 export function createJetStreamEventSource(
   connection: NatsConnection,
   ensureQueue: () => Promise<void>,
+  passedOver: Pick<PassedOverEvents, 'take'>,
   timings: PullTimings = PULL_TIMINGS,
 ): EventSource {
   let ensured: Promise<void> | undefined;
@@ -24,6 +26,8 @@ export function createJetStreamEventSource(
       ensured ??= ensureQueue();
       try {
         await ensured;
+        const stored = await passedOver.take();
+        if (stored !== undefined) return stored;
         const message = await pullMessage(connection, NEXT_SUBJECT, timings, signal);
         return message && holdEvent(message, connection);
       } catch (error) {

@@ -13,6 +13,7 @@ import {
 import { createJetStreamArchiveIndex } from './jetstream-archive-index.ts';
 import { createJetStreamImageChunks } from './jetstream-image-chunks.ts';
 import { createSweepClock, sweepOrphans } from './orphan-sweep.ts';
+import type { PassedOverEvents } from './passed-over-events.ts';
 import { takeRebuildLease } from './rebuild-lease.ts';
 
 /** Between the diagnosis and the second look that must confirm it, as a part of the time between polls. */
@@ -23,6 +24,7 @@ export interface QueueMonitorParts {
   readonly jsm: JetStreamManager;
   readonly bucket: KV;
   readonly ensureConsumer: () => Promise<void>;
+  readonly passedOver: Pick<PassedOverEvents, 'look'>;
   readonly metrics: ArchiverMetrics;
   readonly log: Logger;
   readonly timings: WatchdogTimings;
@@ -100,7 +102,7 @@ export async function rebuildConsumer(
   metrics.consumerRebuilt();
 }
 
-async function look({ jsm, metrics }: QueueMonitorParts): Promise<ConsumerSnapshot> {
+async function look({ jsm, metrics, passedOver, log }: QueueMonitorParts): Promise<ConsumerSnapshot> {
   // The consumer first: what is published or acknowledged in between then looks like too few events, or too many
   // for one poll, and "stranded" needs a minute of them.
   const consumer = await jsm.consumers.info(STREAM_EVENTS, CONSUMER_ARCHIVER);
@@ -113,6 +115,11 @@ async function look({ jsm, metrics }: QueueMonitorParts): Promise<ConsumerSnapsh
     oldestAgeSeconds: state.messages === 0 ? 0 : (Date.now() - Date.parse(state.first_ts)) / 1000,
   });
   const { delivered, ack_floor: ackFloor } = consumer;
+  const events = await passedOver.look({
+    firstSequence: state.messages === 0 ? Number.MAX_SAFE_INTEGER : state.first_seq,
+    ackFloor: ackFloor.stream_seq,
+  });
+  if (events > 0) log.info({ events }, 'Archive: taking events that nats-server has passed over');
   return {
     atMs: Date.now(),
     messages: state.messages,
