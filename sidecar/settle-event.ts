@@ -17,7 +17,8 @@ import type { TargetVerdict } from './breaker.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { HeldEvent } from './event-source.ts';
 import type { ImageChunks } from './image-chunks.ts';
-import { TargetFault, type TargetFaultKind } from './object-store.ts';
+import { TargetFault } from './object-store.ts';
+import { createTargetFaultLog, type TargetFaultLog } from './target-fault-log.ts';
 
 export interface SettleEventParts {
   readonly archivePair: ArchivePair;
@@ -43,15 +44,6 @@ const NEWER_SCHEMA_DELAY_MS = 5 * 60_000;
  * the connection on which a longer one is published.
  */
 const NOT_A_HASH = 'not-a-hash';
-/** These do not heal by themselves. */
-const NEEDS_AN_OPERATOR: ReadonlySet<TargetFaultKind> = new Set([
-  'credentials',
-  'permission',
-  'bucket',
-  'configuration',
-  'clock',
-]);
-
 export function createSettleEvent(parts: SettleEventParts): SettleEvent {
   const warnExistenceUnknown = onceOnly((key: string) =>
     parts.log.warn(
@@ -59,9 +51,10 @@ export function createSettleEvent(parts: SettleEventParts): SettleEvent {
       'Internal S3: HEAD is answered 403, so archived pairs are uploaded again: grant s3:ListBucket',
     ),
   );
+  const faults = createTargetFaultLog(parts.log);
   return async (held, hardStop) => {
     const heartbeat = setInterval(() => held.working(), parts.heartbeatMs);
-    const work = new EventWork(parts, held, hardStop, warnExistenceUnknown);
+    const work = new EventWork(parts, held, hardStop, warnExistenceUnknown, faults);
     try {
       return await work.run();
     } catch (error) {
@@ -78,6 +71,7 @@ class EventWork {
   readonly #held: HeldEvent;
   readonly #hardStop: AbortSignal;
   readonly #warnExistenceUnknown: (key: string) => void;
+  readonly #faults: TargetFaultLog;
   #event: CheckedArchiveEvent | undefined;
   #key: string;
   #existenceUnknownOf: string | undefined;
@@ -87,11 +81,13 @@ class EventWork {
     held: HeldEvent,
     hardStop: AbortSignal,
     warnExistenceUnknown: (key: string) => void,
+    faults: TargetFaultLog,
   ) {
     this.#parts = parts;
     this.#held = held;
     this.#hardStop = hardStop;
     this.#warnExistenceUnknown = warnExistenceUnknown;
+    this.#faults = faults;
     this.#key = pairKeys(parts.target.prefix, held.subjectHash).image;
   }
 
@@ -108,6 +104,7 @@ class EventWork {
     metrics.archived(outcome);
     attempts.forget(event.imageHash);
     if (outcome === 'uploaded') {
+      this.#faults.succeeded();
       // Only now: a wrong secret key makes HEAD answer 403 as well, and no upload would have succeeded.
       if (this.#existenceUnknownOf !== undefined) this.#warnExistenceUnknown(this.#existenceUnknownOf);
       return { target: 'good' };
@@ -163,12 +160,9 @@ class EventWork {
   }
 
   #targetFault(fault: TargetFault, attempt: number, delayMs: number): TargetVerdict {
-    const { kind, cure, retryAfterMs } = fault;
+    const { retryAfterMs } = fault;
     const retryInMs = Math.max(delayMs, retryAfterMs ?? 0);
-    const facts = { ...this.#facts(), key: this.#key, kind, cure, attempt, retryInMs };
-    const text = `Internal S3: Failed to upload ${this.#key}: ${fault.message}`;
-    if (NEEDS_AN_OPERATOR.has(kind)) this.#parts.log.error(facts, text);
-    else this.#parts.log.warn(facts, text);
+    this.#faults.failed(fault, { ...this.#facts(), key: this.#key, attempt, retryInMs });
     this.#handBack('target', retryInMs);
     return { target: 'faulty', retryAfterMs };
   }
