@@ -47,6 +47,17 @@ export class PreconditionError extends Error {
   }
 }
 
+/** The caller does not show what this deployment asks for. Never holds what it did show. */
+export class UnauthenticatedError extends Error {
+  override readonly name = 'UnauthenticatedError';
+  readonly reason: 'TOKEN_REQUIRED' | 'TOKEN_INVALID' | 'CERTIFICATE_REQUIRED';
+
+  constructor(reason: UnauthenticatedError['reason'], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
 /** A request with this id is running in this process. */
 export class RequestInProgressError extends Error {
   override readonly name = 'RequestInProgressError';

@@ -34,6 +34,8 @@ export interface ImageGenerationOverrides {
   readonly encoder?: ImageEncoder;
   readonly logger?: Logger;
   readonly pace?: PaceOptions;
+  /** How often certificates and tokens are looked at, ms. */
+  readonly reload?: { readonly reloadIntervalMs: number };
 }
 
 /** Starts the service; on return it serves. Whatever fails on the way leaves nothing running. */
@@ -80,6 +82,7 @@ export async function startImageGeneration(
     const grpc = await startGrpcServer(config.grpcListen, {
       generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs }),
       getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, archiving, logger }),
+      access: { ...config.security, ...overrides.reload, logger },
     });
     closers.push(async () => {
       serving = false;
@@ -88,11 +91,9 @@ export async function startImageGeneration(
     });
     grpc.setServing(true);
     serving = true;
-    logger.info(
-      { grpcPort: grpc.port, adminPort: admin.port, engine: engine.name },
-      'image service is ready',
-    );
-    return { grpcPort: grpc.port, adminPort: admin.port, stop };
+    const ports = { grpcPort: grpc.port, adminPort: admin.port };
+    logger.info({ ...ports, engine: engine.name }, 'image service is ready');
+    return { ...ports, stop };
   } catch (error) {
     await stop();
     throw error;

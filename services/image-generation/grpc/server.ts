@@ -5,8 +5,11 @@ import {
   ImageGenerationServiceService,
 } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import type { ListenAddress } from '../../runtime/environment.ts';
+import type { Logger } from '../../runtime/logger.ts';
 import { serialiseResponse } from './chunk-serializer.ts';
+import { type Listener, startListener } from './listener.ts';
 import { addReflection } from './reflection.ts';
+import { openSecureAccess, type SecureAccess, type SecureAccessConfig } from './secure-access.ts';
 
 /** Requests are prompts: 8 KiB each of two texts and some labels. */
 const MAX_REQUEST_BYTES = 256 * 1024;
@@ -20,6 +23,9 @@ const SERVER_OPTIONS: ServerOptions = {
   'grpc.enable_channelz': 0,
 };
 
+/** Time for the last bytes of ended calls to leave, ms. */
+const FLUSH_MS = 500;
+
 const SERVICE_NAME = 'sekai.image.v1.ImageGenerationService';
 /** Health names: the whole server, the service, and the two that Kubernetes' documentation suggests. */
 const READINESS_NAMES = ['', SERVICE_NAME, 'readiness'] as const;
@@ -32,9 +38,12 @@ export interface GrpcServer {
   stop(deadlineMs: number): Promise<void>;
 }
 
-export interface GrpcServerHandlers {
+/** What the server needs of its process. */
+export interface GrpcServerParts {
   generateImage(...call: Parameters<ImageGenerationServiceServer['generateImage']>): Promise<void>;
   getCapabilities(...call: Parameters<ImageGenerationServiceServer['getCapabilities']>): Promise<void>;
+  /** Who may call, over what, and on how many connections at once. */
+  readonly access: SecureAccessConfig & { readonly maxConnections: number; readonly logger: Logger };
 }
 
 /** The service definition with the serializer that copies image bytes once. */
@@ -47,19 +56,18 @@ const definition = {
 };
 
 /** Binds and serves the image service, health and reflection (v1 and v1alpha). */
-export async function startGrpcServer(
-  address: ListenAddress,
-  handlers: GrpcServerHandlers,
-): Promise<GrpcServer> {
-  const server = new Server(SERVER_OPTIONS);
+export async function startGrpcServer(address: ListenAddress, parts: GrpcServerParts): Promise<GrpcServer> {
+  const access = await openSecureAccess(parts.access, parts.access.logger);
+  // From the wire inwards: whoever observes calls stands before the authentication, and sees refused ones too.
+  const server = new Server({ ...SERVER_OPTIONS, interceptors: [access.authentication] });
   const running = new Set<Promise<void>>();
   const track = (call: Promise<void>): void => {
     running.add(call);
     void call.finally(() => running.delete(call));
   };
   server.addService(definition, {
-    generateImage: (call) => track(handlers.generateImage(call)),
-    getCapabilities: (call, respond) => track(handlers.getCapabilities(call, respond)),
+    generateImage: (call) => track(parts.generateImage(call)),
+    getCapabilities: (call, respond) => track(parts.getCapabilities(call, respond)),
   } satisfies ImageGenerationServiceServer);
   const health = new HealthImplementation({ liveness: 'SERVING' });
   const setServing = (serving: boolean): void => {
@@ -68,28 +76,46 @@ export async function startGrpcServer(
   setServing(false);
   health.addToServer(server);
   addReflection(server, [SERVICE_NAME, 'grpc.health.v1.Health']);
-  const port = await bind(server, address);
+  const listener = await listen(server, address, access, parts.access).catch((error: unknown) => {
+    access.close();
+    throw error;
+  });
+  access.onRenewed(listener.setCredentials);
   return {
-    port,
+    port: listener.port,
     setServing,
     async stop(deadlineMs) {
       setServing(false);
-      // An open Health/Watch would hold tryShutdown up for ever: we wait for our own calls instead.
-      server.tryShutdown(() => {});
+      listener.close();
+      const closed = new Promise<void>((resolve) => {
+        server.tryShutdown(() => resolve());
+      });
+      // An open Health/Watch would hold tryShutdown up for ever: we wait for our own calls, and a moment for bytes.
       await Promise.race([allSettled(running), delay(deadlineMs)]);
+      await Promise.race([closed, delay(FLUSH_MS)]);
+      // grpc-js's forceShutdown closes no connection when channelz is off.
       server.forceShutdown();
+      listener.destroy();
+      access.close();
       await allSettled(running);
     },
   };
 }
 
-function bind(server: Server, { host, port }: ListenAddress): Promise<number> {
-  const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return new Promise((resolve, reject) => {
-    server.bindAsync(target, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) reject(new Error(`cannot listen on ${target}`, { cause: error }));
-      else resolve(bound);
-    });
+/** TLS ends in the listener: to grpc-js every connection is plaintext. */
+function listen(
+  server: Server,
+  address: ListenAddress,
+  secure: SecureAccess,
+  { maxConnections, logger }: GrpcServerParts['access'],
+): Promise<Listener> {
+  const { credentials, clientCertificates } = secure;
+  const connections = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return startListener(address, {
+    tls: credentials === undefined ? undefined : { credentials, clientCertificates },
+    maxConnections,
+    onConnection: (socket) => connections.injectConnection(socket),
+    logger,
   });
 }
 

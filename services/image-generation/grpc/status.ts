@@ -19,6 +19,7 @@ import {
   PreconditionError,
   RequestInProgressError,
   ShuttingDownError,
+  UnauthenticatedError,
 } from '../errors.ts';
 import { CallCancelledError } from './call-signal.ts';
 
@@ -99,6 +100,9 @@ function describe(error: unknown): WireError | undefined {
   if (error instanceof EngineError) return { ...ENGINE_FAILURES[error.failure], message: error.message };
   if (error instanceof PreconditionError) {
     return { code: status.FAILED_PRECONDITION, reason: error.reason, message: error.message };
+  }
+  if (error instanceof UnauthenticatedError) {
+    return { code: status.UNAUTHENTICATED, reason: error.reason, message: error.message };
   }
   if (error instanceof RequestInProgressError) {
     return { code: status.ABORTED, reason: 'REQUEST_IN_PROGRESS', message: error.message };
