@@ -8,7 +8,7 @@
  * kustomize is built with Go, or is the one that KUSTOMIZE names. Without either --check prints a SKIPPED line.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { goTool } from './go-tool.mjs';
 
@@ -36,18 +36,16 @@ const RENDERINGS = {
 
 const HEAD = '# Made by deploy/kubernetes/render.mjs. Not to be edited.\n';
 
+/** With components: a copy of the overlay that lists them, as operators do it. */
 function render(kustomize, [overlay, ...components]) {
-  if (components.length === 0) return HEAD + build(kustomize, join(here, 'overlays', overlay));
-  // Beside the overlays, because kustomize takes relative paths only.
-  const folder = mkdtempSync(join(here, '.rendering-'));
+  const overlays = join(here, 'overlays');
+  if (components.length === 0) return HEAD + build(kustomize, join(overlays, overlay));
+  const folder = mkdtempSync(join(overlays, '.rendering-'));
   try {
-    const kustomization = {
-      apiVersion: 'kustomize.config.k8s.io/v1beta1',
-      kind: 'Kustomization',
-      resources: [`../overlays/${overlay}`],
-      components: components.map((component) => `../components/${component}`),
-    };
-    writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
+    cpSync(join(overlays, overlay), folder, { recursive: true });
+    const file = join(folder, 'kustomization.yaml');
+    const list = JSON.stringify(components.map((component) => `../../components/${component}`));
+    writeFileSync(file, readFileSync(file, 'utf8').replace('components: []', `components: ${list}`));
     return HEAD + build(kustomize, folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -63,9 +61,14 @@ function main(check) {
     console.log('SKIPPED rendering of deploy/kubernetes: no Go on this machine, and no KUSTOMIZE');
     return check ? 0 : 1;
   }
-  const wanted = Object.entries(RENDERINGS).map(([name, parts]) => [`${name}.yaml`, render(kustomize, parts)]);
+  const wanted = Object.entries(RENDERINGS).map(([name, parts]) => [
+    `${name}.yaml`,
+    render(kustomize, parts),
+  ]);
   const stale = readdirSync(rendered).filter((file) => !wanted.some(([name]) => name === file));
-  const different = wanted.filter(([name, text]) => text !== contentOf(join(rendered, name))).map(([name]) => name);
+  const different = wanted
+    .filter(([name, text]) => text !== contentOf(join(rendered, name)))
+    .map(([name]) => name);
   if (check) {
     for (const file of [...stale, ...different]) {
       console.log(`deploy/kubernetes/rendered/${file} is not up to date: node deploy/kubernetes/render.mjs`);

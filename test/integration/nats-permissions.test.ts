@@ -22,7 +22,12 @@ import { ensureConsumer } from '../../sidecar/jetstream/topology.ts';
 import { createLogger } from '../../services/runtime/logger.ts';
 import { publishEvent, testEvent, testImage } from '../_support/archive-bench.ts';
 import { type GuardedNats, type NatsUser, refusalOf, startGuardedNats } from '../_support/guarded-nats.ts';
-import { collect, type ImageGenerationFixture, only, startFixture } from '../_support/image-generation-fixture.ts';
+import {
+  collect,
+  type ImageGenerationFixture,
+  only,
+  startFixture,
+} from '../_support/image-generation-fixture.ts';
 import { natsServerBinaries } from '../_support/nats-binaries.ts';
 import { createNoiseEngine } from '../_support/noise-engine.ts';
 import { wireRequest } from '../_support/wire-request.ts';
@@ -165,12 +170,16 @@ describe.each(natsServerBinaries())('nats-server $version', ({ binary }) => {
 
   test.each(refused)('%s may not %s', async (user, _what, act) => {
     const connection = await nats.connect(user);
-    expect(await refusalOf(connection, () => act(connection))).toMatch(/PERMISSIONS_VIOLATION|[Pp]ermissions/);
+    expect(await refusalOf(connection, () => act(connection))).toMatch(
+      /PERMISSIONS_VIOLATION|[Pp]ermissions/,
+    );
   });
 
   test('nobody gets in without a login', async () => {
     const { connect } = await import('nats');
     const port = new URL(nats.url('sekai-service')).port;
-    await expect(connect({ servers: `127.0.0.1:${port}`, reconnect: false })).rejects.toThrow(/AUTHORIZATION/i);
+    await expect(connect({ servers: `127.0.0.1:${port}`, reconnect: false })).rejects.toThrow(
+      /AUTHORIZATION/i,
+    );
   });
 });
