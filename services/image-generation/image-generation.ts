@@ -8,8 +8,7 @@ import type { ImageGenerationConfig } from './config.ts';
 import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
 import { createProceduralEngine } from './engines/procedural/procedural-engine.ts';
 import { createGenerateImage } from './generate-image.ts';
-import { createGenerateImageHandler } from './grpc/generate-image-handler.ts';
-import { createGetCapabilitiesHandler } from './grpc/get-capabilities-handler.ts';
+import { createHandlers } from './grpc/handlers.ts';
 import { startGrpcServer } from './grpc/server.ts';
 import { openArchive } from './handoff/open-archive.ts';
 import type { ImageEncoder } from './image-encoder.ts';
@@ -42,7 +41,7 @@ export async function startImageGeneration(
   overrides: ImageGenerationOverrides = {},
 ): Promise<ImageGeneration> {
   const logger = overrides.logger ?? createLogger('image-generation', config.logLevel);
-  const { metrics, observed, watch } = createObservation(logger);
+  const { metrics, observed, watch } = createObservation(logger, config.maxCallMs);
   const engine = observed.engine(overrides.engine ?? createProceduralEngine());
   const admission = createAdmission({ maxRunning: config.engineConcurrency, maxQueued: config.engineQueue });
   const handoff = config.archive && (await openArchive(config.archive, logger, metrics.handOffSettled));
@@ -77,14 +76,10 @@ export async function startImageGeneration(
     metrics.read({ admission, deliveries, deliveryMaxBytes: config.deliveryMaxBytes, handoff });
     const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics.registry);
     closers.push(() => admin.close());
-    const { maxCallMs, chunkBytes } = config;
     const archiving = handoff !== undefined;
     const generateImage = observed.generateImage(useCase);
-    const parts = { engine, logger, notebook: watch.notebook };
-    const handlers = {
-      generateImage: createGenerateImageHandler({ ...parts, generateImage, maxCallMs }),
-      getCapabilities: createGetCapabilitiesHandler({ ...parts, chunkBytes, archiving }),
-    };
+    const { notebook } = watch;
+    const handlers = createHandlers({ ...config, engine, generateImage, archiving, logger, notebook });
     const grpc = await startGrpcServer(config.grpcListen, handlers, watch);
     closers.push(async () => {
       serving = false;

@@ -12,7 +12,8 @@ export interface Observation {
   readonly watch: CallWatch;
 }
 
-export function createObservation(logger: Logger): Observation {
+/** `maxCallMs`: longest a call may take, whatever deadline its caller set. */
+export function createObservation(logger: Logger, maxCallMs: number): Observation {
   const notebook = createCallNotebook();
   const metrics = createMetrics(notebook);
   return {
@@ -21,6 +22,7 @@ export function createObservation(logger: Logger): Observation {
     watch: {
       observers: [metrics.calls, createAccessLog(logger, notebook)],
       notebook,
+      maxCallMs,
       onFault: (error) => logger.error({ err: error }, 'a call observer failed'),
     },
   };
