@@ -105,7 +105,7 @@ class EventWork {
       this.#hardStop,
     );
     await this.#finish(event);
-    metrics.archived(outcome);
+    metrics.archived(outcome, event.createTime);
     attempts.forget(event.imageHash);
     if (outcome === 'uploaded') {
       // Only now: a wrong secret key makes HEAD answer 403 as well, and no upload would have succeeded.
@@ -169,6 +169,7 @@ class EventWork {
     const text = `Internal S3: Failed to upload ${this.#key}: ${fault.message}`;
     if (NEEDS_AN_OPERATOR.has(kind)) this.#parts.log.error(facts, text);
     else this.#parts.log.warn(facts, text);
+    this.#parts.metrics.targetFaulty(kind);
     this.#handBack('target', retryInMs);
     return { target: 'faulty', retryAfterMs };
   }
