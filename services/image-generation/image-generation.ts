@@ -18,10 +18,13 @@ import { createMetrics } from './metrics.ts';
 import { createPendingWork } from './pending-work.ts';
 import type { PaceOptions } from './update-desk.ts';
 
-/** How the stop's time is spent, ms: running calls first, then images in the encoder, then what was handed over. */
-export const STOP_CALLS_MS = 30_000;
-export const STOP_ENCODING_MS = 5_000;
-export const STOP_HANDOFF_MS = 10_000;
+/** How the stop's time is spent after the calls', ms: on images in the encoder, then on what was handed over. */
+const STOP_ENCODING_MS = 5_000;
+const STOP_HANDOFF_MS = 10_000;
+/** Then the process is stuck, ms. */
+const STOP_SPARE_MS = 5_000;
+/** Kept back for calls that are told at last that their turn does not come, ms. */
+const STOP_REFUSAL_MS = 500;
 
 export interface ImageGeneration extends Running {
   readonly grpcPort: number;
@@ -75,16 +78,20 @@ export async function startImageGeneration(
     const metrics = createMetrics(admission, handoff);
     const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics);
     closers.push(() => admin.close());
-    const { maxCallMs, chunkBytes } = config;
+    const { maxCallMs, maxConnectionAgeMs, chunkBytes } = config;
     const archiving = handoff !== undefined;
-    const grpc = await startGrpcServer(config.grpcListen, {
-      generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs }),
-      getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, archiving, logger }),
-    });
+    const grpc = await startGrpcServer(
+      config.grpcListen,
+      {
+        generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs }),
+        getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, archiving, logger }),
+      },
+      { maxCallMs, maxConnectionAgeMs },
+    );
     closers.push(async () => {
       serving = false;
-      admission.close();
-      await grpc.stop(STOP_CALLS_MS);
+      admission.close(config.stopCallsMs - STOP_REFUSAL_MS);
+      await grpc.stop(config.stopCallsMs);
     });
     grpc.setServing(true);
     serving = true;
@@ -92,7 +99,8 @@ export async function startImageGeneration(
       { grpcPort: grpc.port, adminPort: admin.port, engine: engine.name },
       'image service is ready',
     );
-    return { grpcPort: grpc.port, adminPort: admin.port, stop };
+    const stopDeadlineMs = config.stopCallsMs + STOP_ENCODING_MS + STOP_HANDOFF_MS + STOP_SPARE_MS;
+    return { grpcPort: grpc.port, adminPort: admin.port, stopDeadlineMs, stop };
   } catch (error) {
     await stop();
     throw error;
