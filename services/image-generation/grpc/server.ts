@@ -22,12 +22,29 @@ const SERVER_OPTIONS: ServerOptions = {
   // Off by default in grpc-js; finds callers whose host went away.
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
+  // A caller that is back later connects anew, to whichever pod.
+  'grpc.max_connection_idle_ms': 5 * 60_000,
   'grpc.enable_channelz': 0,
 };
 
 const SERVICE_NAME = 'sekai.image.v1.ImageGenerationService';
 /** Health names: the whole server, the service, and the two that Kubernetes' documentation suggests. */
 const READINESS_NAMES = ['', SERVICE_NAME, 'readiness'] as const;
+
+/**
+ * Beyond the longest call, before a connection that has reached its age is cut, ms. Only streams that never end
+ * by themselves are left then, such as Health/Watch.
+ */
+const AGE_SPARE_MS = 10_000;
+/** Time for the last bytes of the calls that have ended to leave, when the server stops, ms. */
+const LAST_BYTES_MS = 1_000;
+
+export interface GrpcServerOptions {
+  /** Who is told of calls. */
+  readonly watch: CallWatch;
+  /** When callers are asked to connect anew, ms; grpc-js adds or takes off up to 10 %. */
+  readonly maxConnectionAgeMs: number;
+}
 
 export interface GrpcServer {
   /** The port it really listens on. */
@@ -65,12 +82,17 @@ const definition = {
 export async function startGrpcServer(
   address: ListenAddress,
   handlers: GrpcServerHandlers,
-  { observers, notebook, maxCallMs, onFault }: CallWatch,
+  { watch, maxConnectionAgeMs }: GrpcServerOptions,
 ): Promise<GrpcServer> {
+  const { observers, notebook, maxCallMs, onFault } = watch;
   const sizes = createMessageSizes();
-  // The first interceptor is the nearest to the wire: what the later ones refuse is observed as well.
-  const interceptors = [observeCalls({ observers, sizes, maxCallMs, onFault })];
-  const server = new Server({ ...SERVER_OPTIONS, interceptors });
+  const server = new Server({
+    ...SERVER_OPTIONS,
+    'grpc.max_connection_age_ms': maxConnectionAgeMs,
+    'grpc.max_connection_age_grace_ms': maxCallMs + AGE_SPARE_MS,
+    // The first interceptor is the nearest to the wire: what the later ones refuse is observed as well.
+    interceptors: [observeCalls({ observers, sizes, maxCallMs, onFault })],
+  });
   observeUnknownMethods(server, (call, unknownPath) => notebook.note(call, { unknownPath }));
   const running = new Set<Promise<void>>();
   const track = (call: Promise<void>): void => {
@@ -94,9 +116,12 @@ export async function startGrpcServer(
     setServing,
     async stop(deadlineMs) {
       setServing(false);
-      // An open Health/Watch would hold tryShutdown up for ever: we wait for our own calls instead.
-      server.tryShutdown(() => {});
+      const connectionsClosed = new Promise<void>((resolve) => {
+        server.tryShutdown(() => resolve());
+      });
       await Promise.race([allSettled(running), delay(deadlineMs)]);
+      // An open Health/Watch holds its connection up for ever, so not all of them close by themselves.
+      await Promise.race([connectionsClosed, delay(LAST_BYTES_MS)]);
       server.forceShutdown();
       await allSettled(running);
     },
