@@ -1,5 +1,5 @@
 import { DownloadError } from './download-image.ts';
-import { GenerateImageError, StreamProtocolError } from './errors.ts';
+import { ConnectionSecurityError, GenerateImageError, StreamProtocolError } from './errors.ts';
 
 /** Lines for a person about a failed call; no stack for what a person can do something about. */
 export function formatFailure(error: unknown, target: string): string {
@@ -14,10 +14,14 @@ export function formatFailure(error: unknown, target: string): string {
       `${codeName}: ${message}`,
       ...violations.map(({ field, description, reason }) => `  ${field}: ${description} (${reason})`),
       ...pause,
-      ...(unreached ? [`Is the service running at ${target}? npm run demo starts one.`] : []),
+      ...(unreached
+        ? [`Is the service running at ${target}, and does it speak TLS, or not? npm run demo starts one.`]
+        : []),
+      ...(codeName === 'UNAUTHENTICATED' ? ['A token is taken from --token-file or SEKAI_TOKEN.'] : []),
     ]);
   }
   if (error instanceof StreamProtocolError || error instanceof DownloadError) return lines([error.message]);
+  if (error instanceof ConnectionSecurityError) return lines([error.message]);
   // Of node:fs, such as a full disk.
   if (error instanceof Error && 'syscall' in error) return lines([error.message]);
   return lines([error instanceof Error ? (error.stack ?? error.message) : String(error)]);
