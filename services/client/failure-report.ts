@@ -1,6 +1,10 @@
 import { DownloadError } from './download-image.ts';
 import { ConnectionSecurityError, GenerateImageError, StreamProtocolError } from './errors.ts';
 
+/** A refused handshake looks like a lost connection from here. */
+const TLS_HINT =
+  'Do both sides speak TLS (--tls, --tls-ca), or neither? Does it ask for a certificate (--tls-cert)?';
+
 /** Lines for a person about a failed call; no stack for what a person can do something about. */
 export function formatFailure(error: unknown, target: string): string {
   if (error instanceof GenerateImageError) {
@@ -14,9 +18,8 @@ export function formatFailure(error: unknown, target: string): string {
       `${codeName}: ${message}`,
       ...violations.map(({ field, description, reason }) => `  ${field}: ${description} (${reason})`),
       ...pause,
-      ...(unreached
-        ? [`Is the service running at ${target}, and does it speak TLS, or not? npm run demo starts one.`]
-        : []),
+      ...(unreached ? [`Is the service running at ${target}? npm run demo starts one.`] : []),
+      ...(unreached && !/ECONNREFUSED|ENOTFOUND/.test(message) ? [TLS_HINT] : []),
       ...(codeName === 'UNAUTHENTICATED' ? ['A token is taken from --token-file or SEKAI_TOKEN.'] : []),
     ]);
   }

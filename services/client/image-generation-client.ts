@@ -110,7 +110,9 @@ export function createImageGenerationClient(options: ImageGenerationClientOption
         return {
           committed: () => assembler.accepted,
           async run() {
-            const call = stub.generateImage(request, await metadata(), deadlineOption(deadline));
+            const authorised = await metadata();
+            signal?.throwIfAborted();
+            const call = stub.generateImage(request, authorised, deadlineOption(deadline));
             await consume(call, assembler, maxSilenceMs, signal);
             return assembler.finish();
           },
@@ -122,7 +124,11 @@ export function createImageGenerationClient(options: ImageGenerationClientOption
       const deadline = deadlineOf(deadlineMs);
       const createAttempt = () => ({
         committed: () => false,
-        run: async () => getCapabilities(stub, await metadata(), deadline, signal),
+        async run() {
+          const authorised = await metadata();
+          signal?.throwIfAborted();
+          return getCapabilities(stub, authorised, deadline, signal);
+        },
       });
       return withRetries(createAttempt, retry, { signal, deadline, onRetry });
     },

@@ -52,10 +52,10 @@ function shownCertificate({ fixture, serverAuthority }: SecuredService): Promise
 function startLoad(secured: SecuredService, token: () => string) {
   const failures: string[] = [];
   const ended: number[] = [];
-  let stopping = false;
+  const stopping = new AbortController();
   async function worker(index: number, fresh: boolean): Promise<void> {
     const lasting = fresh ? undefined : secured.client();
-    while (!stopping) {
+    while (!stopping.signal.aborted) {
       const client = lasting ?? secured.client();
       const [picture, capabilities] = await Promise.all([
         collect(client.generateImage(SMALL, bearer(token()))),
@@ -77,7 +77,7 @@ function startLoad(secured: SecuredService, token: () => string) {
       );
     },
     async stop(): Promise<number> {
-      stopping = true;
+      stopping.abort();
       await Promise.all(workers);
       return ended.reduce((sum, count) => sum + count, 0);
     },

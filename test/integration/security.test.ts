@@ -1,4 +1,5 @@
 /** Who may call, with a real client over real TLS. */
+import { randomBytes } from 'node:crypto';
 import { connect as connectPlain } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { expect, test, vi } from 'vitest';
@@ -63,8 +64,8 @@ test.each([
       peer: expect.stringContaining(':'),
     }),
   ]);
-  const secret = header?.split(' ')[1];
-  if (secret) expect(JSON.stringify(secured.fixture.logLines) + told.everything).not.toContain(secret);
+  const secret = header?.split(' ')[1] ?? 'Bearer';
+  expect(JSON.stringify(secured.fixture.logLines) + told.everything).not.toContain(secret);
 });
 
 test.each(RAW_METHODS)('$path asks for a token: $open', async ({ path, open, request }) => {
@@ -163,6 +164,21 @@ test('connections beyond the limit are refused, and there is room again when one
   await vi.waitFor(async () => expect(await capabilitiesError(secured.client())).toBeUndefined(), {
     timeout: 10_000,
   });
+});
+
+test('more metadata than anybody needs is refused, and so is more than Node reads', async () => {
+  await using secured = await startSecuredService();
+  const sized = (bytes: number) => {
+    const metadata = bearer('x');
+    metadata.set('x-large', randomBytes(bytes / 2).toString('hex'));
+    return metadata;
+  };
+  const client = secured.client();
+  expect(await capabilitiesError(client, sized(15_000))).toBeUndefined();
+  const told = richStatus(await capabilitiesError(client, sized(20_000)));
+  expect(told).toMatchObject({ code: status.RESOURCE_EXHAUSTED, reason: 'METADATA_TOO_LARGE' });
+  expect(await capabilitiesError(client, sized(200_000))).toBeDefined();
+  expect(await capabilitiesError(client, sized(100))).toBeUndefined();
 });
 
 test('a stranger who calls without end does not fill the log', async () => {

@@ -36,10 +36,14 @@ export function createAuthentication(options: AuthenticationOptions): ServerInte
     call: ServerInterceptingCallInterface,
     error: UnauthenticatedError,
   ): void => {
-    const facts = { method, reason: error.reason, peer: call.getPeer() };
-    const certificate = nameOfCertificate(call);
     lines.spend((leftOut) => {
-      options.logger.warn({ ...facts, certificate, leftOut }, 'call refused: not authenticated');
+      const facts = {
+        method,
+        reason: error.reason,
+        peer: call.getPeer(),
+        certificate: nameOfCertificate(call),
+      };
+      options.logger.warn({ ...facts, leftOut }, 'call refused: not authenticated');
     });
     call.sendStatus(toStatus(error));
   };

@@ -7,6 +7,7 @@ import {
 import type { ListenAddress } from '../../runtime/environment.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { serialiseResponse } from './chunk-serializer.ts';
+import { limitMetadata } from './limit-metadata.ts';
 import { type Listener, startListener } from './listener.ts';
 import { addReflection } from './reflection.ts';
 import { openSecureAccess, type SecureAccess, type SecureAccessConfig } from './secure-access.ts';
@@ -58,8 +59,8 @@ const definition = {
 /** Binds and serves the image service, health and reflection (v1 and v1alpha). */
 export async function startGrpcServer(address: ListenAddress, parts: GrpcServerParts): Promise<GrpcServer> {
   const access = await openSecureAccess(parts.access, parts.access.logger);
-  // From the wire inwards: whoever observes calls stands before the authentication, and sees refused ones too.
-  const server = new Server({ ...SERVER_OPTIONS, interceptors: [access.authentication] });
+  // From the wire inwards: whoever observes calls must stand first, to see refused ones too.
+  const server = new Server({ ...SERVER_OPTIONS, interceptors: [limitMetadata, access.authentication] });
   const running = new Set<Promise<void>>();
   const track = (call: Promise<void>): void => {
     running.add(call);

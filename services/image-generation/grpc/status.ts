@@ -14,6 +14,7 @@ import {
   EngineError,
   type EngineFailure,
   InvalidRequestError,
+  MetadataTooLargeError,
   NotFoundError,
   OverloadedError,
   PreconditionError,
@@ -103,6 +104,9 @@ function describe(error: unknown): WireError | undefined {
   }
   if (error instanceof UnauthenticatedError) {
     return { code: status.UNAUTHENTICATED, reason: error.reason, message: error.message };
+  }
+  if (error instanceof MetadataTooLargeError) {
+    return { code: status.RESOURCE_EXHAUSTED, reason: 'METADATA_TOO_LARGE', message: error.message };
   }
   if (error instanceof RequestInProgressError) {
     return { code: status.ABORTED, reason: 'REQUEST_IN_PROGRESS', message: error.message };
