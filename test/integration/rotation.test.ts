@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:tls';
 import { status } from '@grpc/grpc-js';
 import { expect, test, vi } from 'vitest';
+import { createAuthority } from '../_support/certificates.ts';
 import { collect } from '../_support/image-generation-fixture.ts';
 import {
   bearer,
@@ -137,6 +138,18 @@ test('files that cannot be used change nothing, with one warning each that tells
   expect(JSON.stringify(secured.fixture.logLines)).not.toMatch(/hunter2|PRIVATE|0{64}/);
   await until(secured, RENEWED_CERTIFICATE, () => writeFile(cert, other.cert));
   expect(await shownCertificate(secured)).toBe(new X509Certificate(other.cert).fingerprint256);
+});
+
+test('after a change of authority new connections need its certificates, and those that exist go on', async () => {
+  await using secured = await startSecuredService({ clientCertificates: true });
+  const next = await createAuthority('next authority');
+  const before = await secured.clientAuthority.issue();
+  const lasting = secured.client(before);
+  expect(await capabilitiesError(lasting)).toBeUndefined();
+  await until(secured, RENEWED_CERTIFICATE, () => writeFile(secured.paths.clientCa, next.cert));
+  expect(await capabilitiesError(lasting)).toBeUndefined();
+  expect((await capabilitiesError(secured.client(before)))?.code).toBe(status.UNAVAILABLE);
+  expect(await capabilitiesError(secured.client(await next.issue()))).toBeUndefined();
 });
 
 test('a certificate of its own that has expired is warned of, with its date', async () => {

@@ -1,8 +1,10 @@
 /** Who may call, with a real client over real TLS. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { expect, test, vi } from 'vitest';
+import { ConfigError } from '../../services/runtime/environment.ts';
 import { collect, type ImageGenerationFixture } from '../_support/image-generation-fixture.ts';
 import { createAuthority } from '../_support/certificates.ts';
 import { richStatus } from '../_support/rich-status.ts';
@@ -164,6 +166,31 @@ test('connections beyond the limit are refused, and there is room again when one
   await vi.waitFor(async () => expect(await capabilitiesError(secured.client())).toBeUndefined(), {
     timeout: 10_000,
   });
+});
+
+test('files that cannot be used at the start are faults of the configuration, and nothing is left running', async () => {
+  const environment = { TLS_CERT_FILE: '/nowhere/tls.crt', TLS_KEY_FILE: '/nowhere/tls.key' };
+  const start = startSecuredService({ environment });
+  await expect(start).rejects.toThrow(ConfigError);
+  await expect(start).rejects.toThrow(/TLS_CERT_FILE: .*ENOENT[^]*TLS_KEY_FILE: .*ENOENT/);
+});
+
+test('a stop cuts off who never finished a handshake, and who only watches', async () => {
+  const secured = await startSecuredService();
+  const silent = connectPlain(secured.fixture.service.grpcPort, '127.0.0.1');
+  await once(silent, 'connect');
+  const client = secured.client();
+  expect(await capabilitiesError(client)).toBeUndefined();
+  const watch = client.makeServerStreamRequest(
+    '/grpc.health.v1.Health/Watch',
+    (bytes: Buffer) => bytes,
+    (bytes: Buffer) => bytes,
+    Buffer.alloc(0),
+  );
+  const watchEnded = new Promise((resolve) => watch.once('error', resolve));
+  await once(watch, 'data');
+  await Promise.all([secured.fixture.service.stop(), once(silent, 'close'), watchEnded]);
+  await secured[Symbol.asyncDispose]();
 });
 
 test('more metadata than anybody needs is refused, and so is more than Node reads', async () => {
