@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { archiveLocationVariables } from '../runtime/archive-location.ts';
 import {
+  ConfigError,
   flag,
   integer,
   type ListenAddress,
@@ -13,6 +14,7 @@ import {
   urlList,
 } from '../runtime/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../runtime/logger.ts';
+import { type SecurityConfig, securityConfig, securityFaults, securityVariables } from './security-config.ts';
 
 const MiB = 1024 * 1024;
 
@@ -52,6 +54,7 @@ export const imageGenerationVariables = z.object({
   ),
   SPOOL_MAX_BYTES: integer('Most bytes in the spool.', MiB, 2 ** 50).prefault(String(1024 * MiB)),
   ...archiveLocationVariables,
+  ...securityVariables,
   LOG_LEVEL: oneOf('Least severity that is logged.', LOG_LEVELS).prefault('info'),
 });
 
@@ -69,6 +72,7 @@ export interface ImageGenerationConfig {
   readonly deliveryMaxBytes: number;
   /** Undefined when archiving is switched off. */
   readonly archive: ArchiveConfig | undefined;
+  readonly security: SecurityConfig;
   readonly logLevel: LogLevel;
 }
 
@@ -89,7 +93,7 @@ export interface ArchiveConfig {
 export function imageGenerationConfig(
   environment: Readonly<Record<string, string | undefined>>,
 ): ImageGenerationConfig {
-  const read = readEnvironment(imageGenerationVariables, environment);
+  const read = readChecked(environment);
   return {
     grpcListen: read.GRPC_LISTEN,
     adminListen: read.ADMIN_LISTEN,
@@ -111,6 +115,20 @@ export function imageGenerationConfig(
           prefix: read.S3_PREFIX,
         }
       : undefined,
+    security: securityConfig(read),
     logLevel: read.LOG_LEVEL,
   };
+}
+
+/** Reads each variable, and checks those that only make sense together. */
+function readChecked(environment: Readonly<Record<string, string | undefined>>) {
+  const together = securityFaults(environment);
+  try {
+    const read = readEnvironment(imageGenerationVariables, environment);
+    if (together.length === 0) return read;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError([...error.faults, ...together]);
+  }
+  throw new ConfigError(together);
 }

@@ -47,6 +47,26 @@ export class PreconditionError extends Error {
   }
 }
 
+/** The caller does not show what this deployment asks for. Never holds what it did show. */
+export class UnauthenticatedError extends Error {
+  override readonly name = 'UnauthenticatedError';
+  readonly reason: 'TOKEN_REQUIRED' | 'TOKEN_INVALID' | 'CERTIFICATE_REQUIRED';
+
+  constructor(reason: UnauthenticatedError['reason'], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** The call's headers are larger than the service reads. */
+export class MetadataTooLargeError extends Error {
+  override readonly name = 'MetadataTooLargeError';
+
+  constructor(maxBytes: number) {
+    super(`the call has more than ${maxBytes} bytes of metadata`);
+  }
+}
+
 /** A request with this id is running in this process. */
 export class RequestInProgressError extends Error {
   override readonly name = 'RequestInProgressError';

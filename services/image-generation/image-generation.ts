@@ -9,7 +9,7 @@ import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
 import { createProceduralEngine } from './engines/procedural/procedural-engine.ts';
 import { createGenerateImage } from './generate-image.ts';
 import { createHandlers } from './grpc/handlers.ts';
-import { startGrpcServer } from './grpc/server.ts';
+import { type GrpcServerOptions, startGrpcServer } from './grpc/server.ts';
 import { openArchive } from './handoff/open-archive.ts';
 import type { ImageEncoder } from './image-encoder.ts';
 import type { ImageEngine } from './image-engine.ts';
@@ -36,6 +36,8 @@ export interface ImageGenerationOverrides {
   readonly encoder?: ImageEncoder;
   readonly logger?: Logger;
   readonly pace?: PaceOptions;
+  /** How often certificates and tokens are looked at, ms. */
+  readonly reload?: { readonly reloadIntervalMs: number };
 }
 
 /** Ends one part; the last part that was made ends first. */
@@ -54,7 +56,8 @@ export async function startImageGeneration(
   };
   try {
     const workshop = await openWorkshop(config, overrides, logger, closers);
-    const ports = await serve(config, workshop, logger, closers);
+    const access = { ...config.security, ...overrides.reload, logger };
+    const ports = await serve(config, workshop, access, closers);
     logger.info({ ...ports, engine: workshop.engine.name }, 'image service is ready');
     const stopDeadlineMs = config.stopCallsMs + STOP_ENCODING_MS + STOP_HANDOFF_MS + STOP_SPARE_MS;
     return { ...ports, stopDeadlineMs, stop };
@@ -112,16 +115,23 @@ async function openWorkshop(
 async function serve(
   config: ImageGenerationConfig,
   { engine, admission, archiving, generateImage, metrics, watch }: Workshop,
-  logger: Logger,
+  access: GrpcServerOptions['access'],
   closers: Closer[],
 ): Promise<{ grpcPort: number; adminPort: number }> {
   let serving = false;
   const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics.registry);
   closers.push(() => admin.close());
   const { notebook } = watch;
-  const handlers = createHandlers({ ...config, engine, generateImage, archiving, logger, notebook });
+  const handlers = createHandlers({
+    ...config,
+    engine,
+    generateImage,
+    archiving,
+    notebook,
+    logger: access.logger,
+  });
   const { maxConnectionAgeMs } = config;
-  const grpc = await startGrpcServer(config.grpcListen, handlers, { watch, maxConnectionAgeMs });
+  const grpc = await startGrpcServer(config.grpcListen, handlers, { watch, access, maxConnectionAgeMs });
   closers.push(async () => {
     serving = false;
     admission.close(config.stopCallsMs - STOP_REFUSAL_MS);

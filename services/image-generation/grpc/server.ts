@@ -5,12 +5,16 @@ import {
   ImageGenerationServiceService,
 } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import type { ListenAddress } from '../../runtime/environment.ts';
+import type { Logger } from '../../runtime/logger.ts';
 import type { CallNotebook } from './call-notes.ts';
 import type { CallObserver } from './call-observer.ts';
 import { serialiseResponse } from './chunk-serializer.ts';
+import { limitMetadata } from './limit-metadata.ts';
+import { type Listener, startListener } from './listener.ts';
 import { createMessageSizes } from './message-sizes.ts';
 import { observeCalls } from './observe-calls.ts';
 import { addReflection } from './reflection.ts';
+import { openSecureAccess, type SecureAccess, type SecureAccessConfig } from './secure-access.ts';
 import { observeUnknownMethods } from './unknown-methods.ts';
 
 /** Requests are prompts: 8 KiB each of two texts and some labels. */
@@ -42,6 +46,8 @@ const LAST_BYTES_MS = 1_000;
 export interface GrpcServerOptions {
   /** Who is told of calls. */
   readonly watch: CallWatch;
+  /** Who may call, over what, and on how many connections at once. */
+  readonly access: SecureAccessConfig & { readonly maxConnections: number; readonly logger: Logger };
   /** When callers are asked to connect anew, ms; grpc-js adds or takes off up to 10 %. */
   readonly maxConnectionAgeMs: number;
 }
@@ -82,16 +88,21 @@ const definition = {
 export async function startGrpcServer(
   address: ListenAddress,
   handlers: GrpcServerHandlers,
-  { watch, maxConnectionAgeMs }: GrpcServerOptions,
+  { watch, access: accessConfig, maxConnectionAgeMs }: GrpcServerOptions,
 ): Promise<GrpcServer> {
   const { observers, notebook, maxCallMs, onFault } = watch;
+  const access = await openSecureAccess(accessConfig, accessConfig.logger, notebook);
   const sizes = createMessageSizes();
   const server = new Server({
     ...SERVER_OPTIONS,
     'grpc.max_connection_age_ms': maxConnectionAgeMs,
     'grpc.max_connection_age_grace_ms': maxCallMs + AGE_SPARE_MS,
-    // The first interceptor is the nearest to the wire: what the later ones refuse is observed as well.
-    interceptors: [observeCalls({ observers, sizes, maxCallMs, onFault })],
+    interceptors: [
+      // The first is the nearest to the wire: what the later ones refuse is observed as well.
+      observeCalls({ observers, sizes, maxCallMs, onFault }),
+      limitMetadata,
+      access.authentication,
+    ],
   });
   observeUnknownMethods(server, (call, unknownPath) => notebook.note(call, { unknownPath }));
   const running = new Set<Promise<void>>();
@@ -110,31 +121,46 @@ export async function startGrpcServer(
   setServing(false);
   health.addToServer(server);
   addReflection(server, [SERVICE_NAME, 'grpc.health.v1.Health']);
-  const port = await bind(server, address);
+  const listener = await listen(server, address, access, accessConfig).catch((error: unknown) => {
+    access.close();
+    throw error;
+  });
+  access.onRenewed(listener.setCredentials);
   return {
-    port,
+    port: listener.port,
     setServing,
     async stop(deadlineMs) {
       setServing(false);
+      listener.close();
       const connectionsClosed = new Promise<void>((resolve) => {
         server.tryShutdown(() => resolve());
       });
       await Promise.race([allSettled(running), delay(deadlineMs)]);
       // An open Health/Watch holds its connection up for ever, so not all of them close by themselves.
       await Promise.race([connectionsClosed, delay(LAST_BYTES_MS)]);
+      // grpc-js's forceShutdown closes no connection when channelz is off.
       server.forceShutdown();
+      listener.destroy();
+      access.close();
       await allSettled(running);
     },
   };
 }
 
-function bind(server: Server, { host, port }: ListenAddress): Promise<number> {
-  const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return new Promise((resolve, reject) => {
-    server.bindAsync(target, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) reject(new Error(`cannot listen on ${target}`, { cause: error }));
-      else resolve(bound);
-    });
+/** TLS ends in the listener: to grpc-js every connection is plaintext. */
+function listen(
+  server: Server,
+  address: ListenAddress,
+  secure: SecureAccess,
+  { maxConnections, logger }: GrpcServerOptions['access'],
+): Promise<Listener> {
+  const { credentials, clientCertificates } = secure;
+  const connections = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return startListener(address, {
+    tls: credentials === undefined ? undefined : { credentials, clientCertificates },
+    maxConnections,
+    onConnection: (socket) => connections.injectConnection(socket),
+    logger,
   });
 }
 

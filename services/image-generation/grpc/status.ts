@@ -14,11 +14,13 @@ import {
   EngineError,
   type EngineFailure,
   InvalidRequestError,
+  MetadataTooLargeError,
   NotFoundError,
   OverloadedError,
   PreconditionError,
   RequestInProgressError,
   ShuttingDownError,
+  UnauthenticatedError,
 } from '../errors.ts';
 import { CallCancelledError } from './call-signal.ts';
 
@@ -105,6 +107,12 @@ function describe(error: unknown): WireError | undefined {
   if (error instanceof EngineError) return { ...ENGINE_FAILURES[error.failure], message: error.message };
   if (error instanceof PreconditionError) {
     return { code: status.FAILED_PRECONDITION, reason: error.reason, message: error.message };
+  }
+  if (error instanceof UnauthenticatedError) {
+    return { code: status.UNAUTHENTICATED, reason: error.reason, message: error.message };
+  }
+  if (error instanceof MetadataTooLargeError) {
+    return { code: status.RESOURCE_EXHAUSTED, reason: 'METADATA_TOO_LARGE', message: error.message };
   }
   if (error instanceof RequestInProgressError) {
     return { code: status.ABORTED, reason: 'REQUEST_IN_PROGRESS', message: error.message };
