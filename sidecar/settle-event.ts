@@ -101,7 +101,7 @@ class EventWork {
       this.#hardStop,
     );
     await this.#finish(event);
-    metrics.archived(outcome);
+    metrics.archived(outcome, event.createTime);
     attempts.forget(event.imageHash);
     if (outcome === 'uploaded') {
       this.#faults.succeeded();
@@ -162,6 +162,7 @@ class EventWork {
   #targetFault(fault: TargetFault, attempt: number, delayMs: number): TargetVerdict {
     const { retryAfterMs } = fault;
     const retryInMs = Math.max(delayMs, retryAfterMs ?? 0);
+    this.#parts.metrics.targetFaulty(fault.kind);
     this.#faults.failed(fault, { ...this.#facts(), key: this.#key, attempt, retryInMs });
     this.#handBack('target', retryInMs);
     return { target: 'faulty', retryAfterMs };

@@ -24,8 +24,18 @@ export const imageGenerationVariables = z.object({
   ADMIN_LISTEN: listenAddress('Where /healthz, /readyz and /metrics are.').prefault('0.0.0.0:9464'),
   ENGINE: oneOf('What makes the images.', ['procedural']).prefault('procedural'),
   ENGINE_CONCURRENCY: integer('Generations that run at once.', 1, 256).prefault('4'),
-  ENGINE_QUEUE: integer('Generations that may wait for a place.', 0, 10_000).prefault('64'),
+  ENGINE_QUEUE: integer(
+    'Generations of one caller that may wait; of all together twice as many.',
+    0,
+    10_000,
+  ).prefault('64'),
   MAX_CALL_SECONDS: integer('Longest a call may take, whatever deadline it has.', 1, 3_600).prefault('300'),
+  MAX_CONNECTION_AGE_SECONDS: integer(
+    'When callers are asked to connect anew, and so to find new pods; running calls end first.',
+    1,
+    86_400,
+  ).prefault('1800'),
+  STOP_CALLS_SECONDS: integer('Time that accepted calls get to end after SIGTERM.', 1, 3_600).prefault('30'),
   CHUNK_BYTES: integer('Image bytes in one message of the stream.', 16 * 1024, MiB).prefault(
     String(256 * 1024),
   ),
@@ -56,6 +66,8 @@ export interface ImageGenerationConfig {
   readonly engineConcurrency: number;
   readonly engineQueue: number;
   readonly maxCallMs: number;
+  readonly maxConnectionAgeMs: number;
+  readonly stopCallsMs: number;
   readonly chunkBytes: number;
   readonly deliveryMaxBytes: number;
   /** Undefined when archiving is switched off. */
@@ -89,6 +101,8 @@ export function imageGenerationConfig(
     engineConcurrency: read.ENGINE_CONCURRENCY,
     engineQueue: read.ENGINE_QUEUE,
     maxCallMs: read.MAX_CALL_SECONDS * 1_000,
+    maxConnectionAgeMs: read.MAX_CONNECTION_AGE_SECONDS * 1_000,
+    stopCallsMs: read.STOP_CALLS_SECONDS * 1_000,
     chunkBytes: read.CHUNK_BYTES,
     deliveryMaxBytes: read.DELIVERY_MAX_BYTES,
     archive: read.ENABLE_INTERNAL_S3_UPLOAD

@@ -58,6 +58,15 @@ export class UnauthenticatedError extends Error {
   }
 }
 
+/** The call's headers are larger than the service reads. */
+export class MetadataTooLargeError extends Error {
+  override readonly name = 'MetadataTooLargeError';
+
+  constructor(maxBytes: number) {
+    super(`the call has more than ${maxBytes} bytes of metadata`);
+  }
+}
+
 /** A request with this id is running in this process. */
 export class RequestInProgressError extends Error {
   override readonly name = 'RequestInProgressError';

@@ -58,7 +58,7 @@ export function createGenerateImage(dependencies: GenerateImageDependencies): Ge
     const { requestId } = request.job;
     if (inProgress.has(requestId)) throw new RequestInProgressError(requestId);
     if (request.responseFormat === 's3' && dependencies.archive === undefined) throw archiveDisabled();
-    const place = dependencies.admission.take();
+    const place = dependencies.admission.take(call.caller);
     inProgress.add(requestId);
     try {
       yield* runJob(request, call, place, dependencies);

@@ -8,20 +8,22 @@ import type { ImageGenerationConfig } from './config.ts';
 import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
 import { createProceduralEngine } from './engines/procedural/procedural-engine.ts';
 import { createGenerateImage } from './generate-image.ts';
-import { createGenerateImageHandler } from './grpc/generate-image-handler.ts';
-import { createGetCapabilitiesHandler } from './grpc/get-capabilities-handler.ts';
-import { startGrpcServer } from './grpc/server.ts';
+import { createHandlers } from './grpc/handlers.ts';
+import { type GrpcServerOptions, startGrpcServer } from './grpc/server.ts';
 import { openArchive } from './handoff/open-archive.ts';
 import type { ImageEncoder } from './image-encoder.ts';
 import type { ImageEngine } from './image-engine.ts';
-import { createMetrics } from './metrics.ts';
+import { createObservation } from './observation.ts';
 import { createPendingWork } from './pending-work.ts';
 import type { PaceOptions } from './update-desk.ts';
 
-/** How the stop's time is spent, ms: running calls first, then images in the encoder, then what was handed over. */
-export const STOP_CALLS_MS = 30_000;
-export const STOP_ENCODING_MS = 5_000;
-export const STOP_HANDOFF_MS = 10_000;
+/** How the stop's time is spent after the calls', ms: on images in the encoder, then on what was handed over. */
+const STOP_ENCODING_MS = 5_000;
+const STOP_HANDOFF_MS = 10_000;
+/** Then the process is stuck, ms. */
+const STOP_SPARE_MS = 5_000;
+/** Kept back for calls that are told at last that their turn does not come, ms. */
+const STOP_REFUSAL_MS = 500;
 
 export interface ImageGeneration extends Running {
   readonly grpcPort: number;
@@ -38,19 +40,56 @@ export interface ImageGenerationOverrides {
   readonly reload?: { readonly reloadIntervalMs: number };
 }
 
+/** Ends one part; the last part that was made ends first. */
+type Closer = () => Promise<void>;
+
 /** Starts the service; on return it serves. Whatever fails on the way leaves nothing running. */
 export async function startImageGeneration(
   config: ImageGenerationConfig,
   overrides: ImageGenerationOverrides = {},
 ): Promise<ImageGeneration> {
   const logger = overrides.logger ?? createLogger('image-generation', config.logLevel);
-  const engine = overrides.engine ?? createProceduralEngine();
+  const closers: Closer[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).toReversed()) await close();
+    logger.info('image service has stopped');
+  };
+  try {
+    const workshop = await openWorkshop(config, overrides, logger, closers);
+    const access = { ...config.security, ...overrides.reload, logger };
+    const ports = await serve(config, workshop, access, closers);
+    logger.info({ ...ports, engine: workshop.engine.name }, 'image service is ready');
+    const stopDeadlineMs = config.stopCallsMs + STOP_ENCODING_MS + STOP_HANDOFF_MS + STOP_SPARE_MS;
+    return { ...ports, stopDeadlineMs, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What makes images and hands them over. */
+type Workshop = Awaited<ReturnType<typeof openWorkshop>>;
+
+async function openWorkshop(
+  config: ImageGenerationConfig,
+  overrides: ImageGenerationOverrides,
+  logger: Logger,
+  closers: Closer[],
+) {
+  const { metrics, observed, watch } = createObservation(logger, config.maxCallMs);
+  const engine = observed.engine(overrides.engine ?? createProceduralEngine());
   const admission = createAdmission({ maxRunning: config.engineConcurrency, maxQueued: config.engineQueue });
-  const handoff = config.archive === undefined ? undefined : await openArchive(config.archive, logger);
+  const handoff = config.archive && (await openArchive(config.archive, logger, metrics.handOffSettled));
   const archivings = createPendingWork();
+  closers.push(async () => {
+    // Images that callers no longer wait for may still be on their way from the encoder to the hand-off.
+    await archivings.settled(STOP_ENCODING_MS);
+    await handoff?.close(STOP_HANDOFF_MS);
+  });
+  const deliveries = createByteBudget(config.deliveryMaxBytes);
   const generateImage = createGenerateImage({
     engine,
-    encoder: overrides.encoder ?? createSharpImageEncoder(),
+    encoder: observed.encoder(overrides.encoder ?? createSharpImageEncoder()),
     onArchiving: archivings.add,
     admission,
     archive: handoff?.archive,
@@ -58,44 +97,47 @@ export async function startImageGeneration(
     logger,
     handoffDeadlineMs: config.archive?.handoffDeadlineMs ?? 0,
     chunkBytes: config.chunkBytes,
-    deliveries: createByteBudget(config.deliveryMaxBytes),
+    deliveries,
     ...(overrides.pace ? { pace: overrides.pace } : {}),
   });
-  const closers: (() => Promise<void>)[] = [
-    async () => {
-      // Images that callers no longer wait for may still be on their way from the encoder to the hand-off.
-      await archivings.settled(STOP_ENCODING_MS);
-      await handoff?.close(STOP_HANDOFF_MS);
-    },
-  ];
-  const stop = async (): Promise<void> => {
-    for (const close of closers.splice(0).toReversed()) await close();
-    logger.info('image service has stopped');
+  metrics.read({ admission, deliveries, deliveryMaxBytes: config.deliveryMaxBytes, handoff });
+  const archiving = handoff !== undefined;
+  return {
+    engine,
+    admission,
+    archiving,
+    generateImage: observed.generateImage(generateImage),
+    metrics,
+    watch,
   };
-  try {
-    let serving = false;
-    const metrics = createMetrics(admission, handoff);
-    const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics);
-    closers.push(() => admin.close());
-    const { maxCallMs, chunkBytes } = config;
-    const archiving = handoff !== undefined;
-    const grpc = await startGrpcServer(config.grpcListen, {
-      generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs }),
-      getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, archiving, logger }),
-      access: { ...config.security, ...overrides.reload, logger },
-    });
-    closers.push(async () => {
-      serving = false;
-      admission.close();
-      await grpc.stop(STOP_CALLS_MS);
-    });
-    grpc.setServing(true);
-    serving = true;
-    const ports = { grpcPort: grpc.port, adminPort: admin.port };
-    logger.info({ ...ports, engine: engine.name }, 'image service is ready');
-    return { ...ports, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+}
+
+async function serve(
+  config: ImageGenerationConfig,
+  { engine, admission, archiving, generateImage, metrics, watch }: Workshop,
+  access: GrpcServerOptions['access'],
+  closers: Closer[],
+): Promise<{ grpcPort: number; adminPort: number }> {
+  let serving = false;
+  const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics.registry);
+  closers.push(() => admin.close());
+  const { notebook } = watch;
+  const handlers = createHandlers({
+    ...config,
+    engine,
+    generateImage,
+    archiving,
+    notebook,
+    logger: access.logger,
+  });
+  const { maxConnectionAgeMs } = config;
+  const grpc = await startGrpcServer(config.grpcListen, handlers, { watch, access, maxConnectionAgeMs });
+  closers.push(async () => {
+    serving = false;
+    admission.close(config.stopCallsMs - STOP_REFUSAL_MS);
+    await grpc.stop(config.stopCallsMs);
+  });
+  grpc.setServing(true);
+  serving = true;
+  return { grpcPort: grpc.port, adminPort: admin.port };
 }

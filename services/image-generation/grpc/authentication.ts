@@ -10,6 +10,7 @@ import { createLineBudget } from '../../runtime/line-budget.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { UnauthenticatedError } from '../errors.ts';
 import type { BearerTokens } from './bearer-tokens.ts';
+import type { CallNotebook } from './call-notes.ts';
 import { setCaller } from './caller.ts';
 import { certificateName } from './certificate-name.ts';
 import { toStatus } from './status.ts';
@@ -20,6 +21,8 @@ export interface AuthenticationOptions {
   /** Whether callers must have a client certificate; the handshake has checked it. */
   readonly certificateRequired: boolean;
   readonly logger: Logger;
+  /** Hears who calls, and why a call is refused. */
+  readonly notebook: Pick<CallNotebook, 'note'>;
 }
 
 /** Open without a token: probes have none. */
@@ -36,10 +39,14 @@ export function createAuthentication(options: AuthenticationOptions): ServerInte
     call: ServerInterceptingCallInterface,
     error: UnauthenticatedError,
   ): void => {
-    const facts = { method, reason: error.reason, peer: call.getPeer() };
-    const certificate = nameOfCertificate(call);
     lines.spend((leftOut) => {
-      options.logger.warn({ ...facts, certificate, leftOut }, 'call refused: not authenticated');
+      const facts = {
+        method,
+        reason: error.reason,
+        peer: call.getPeer(),
+        certificate: nameOfCertificate(call),
+      };
+      options.logger.warn({ ...facts, leftOut }, 'call refused: not authenticated');
     });
     call.sendStatus(toStatus(error));
   };
@@ -49,9 +56,16 @@ export function createAuthentication(options: AuthenticationOptions): ServerInte
         const shown = metadata.get('authorization');
         metadata.remove('authorization');
         const caller = authenticate(path, shown, call, options);
-        // Without `next` the handler never starts.
-        if (caller instanceof UnauthenticatedError) return refuse(path, call, caller);
-        if (caller !== undefined) setCaller(metadata, caller);
+        const { notebook } = options;
+        if (caller instanceof UnauthenticatedError) {
+          notebook.note({ metadata }, { reason: caller.reason });
+          // Without `next` the handler never starts.
+          return refuse(path, call, caller);
+        }
+        if (caller !== undefined) {
+          notebook.note({ metadata }, { caller });
+          setCaller(metadata, caller);
+        }
         next(metadata);
       })
       .build();

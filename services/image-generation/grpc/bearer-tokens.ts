@@ -7,7 +7,7 @@ export interface BearerTokens {
   /** How many there are. */
   readonly count: number;
   /** Whose token it is. Takes the same time for every token, good or not. */
-  nameOf(token: string): string | undefined;
+  readonly nameOf: (token: string) => string | undefined;
 }
 
 interface KnownToken {

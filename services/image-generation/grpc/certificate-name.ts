@@ -7,7 +7,7 @@ const MAX_NAME_LENGTH = 128;
  * its common name. Undefined when it has none of them.
  */
 export function certificateName(
-  certificate: Pick<PeerCertificate, 'subject' | 'subjectaltname'>,
+  certificate: Pick<PeerCertificate, 'subject'> & { readonly subjectaltname?: string | undefined },
 ): string | undefined {
   const names = alternativeNames(certificate.subjectaltname ?? '');
   const [common] = [certificate.subject?.CN].flat();

@@ -3,6 +3,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import { watchFiles } from '../../runtime/watched-files.ts';
 import { createAuthentication } from './authentication.ts';
 import { parseBearerTokens } from './bearer-tokens.ts';
+import type { CallNotebook } from './call-notes.ts';
 import { parseTlsCredentials, type TlsCredentials, type TlsFiles, tlsPaths } from './tls-credentials.ts';
 
 export interface SecureAccessConfig {
@@ -34,7 +35,11 @@ const EXPIRY_CHECK_MS = 60_000;
  * nothing, with a warning.
  * @throws {ConfigError} when the first ones cannot be used.
  */
-export async function openSecureAccess(config: SecureAccessConfig, logger: Logger): Promise<SecureAccess> {
+export async function openSecureAccess(
+  config: SecureAccessConfig,
+  logger: Logger,
+  notebook: CallNotebook,
+): Promise<SecureAccess> {
   const certificates = await openCertificates(config, logger);
   try {
     const tokens = await openTokens(config, logger);
@@ -43,6 +48,7 @@ export async function openSecureAccess(config: SecureAccessConfig, logger: Logge
       tokens: tokens.current,
       certificateRequired: clientCertificates,
       logger,
+      notebook,
     });
     if (config.tls === undefined && config.authTokensFile !== undefined) {
       logger.warn('bearer tokens are taken over plaintext: set TLS_CERT_FILE, unless a mesh encrypts');

@@ -6,10 +6,16 @@ import {
 } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import type { ListenAddress } from '../../runtime/environment.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { CallNotebook } from './call-notes.ts';
+import type { CallObserver } from './call-observer.ts';
 import { serialiseResponse } from './chunk-serializer.ts';
+import { limitMetadata } from './limit-metadata.ts';
 import { type Listener, startListener } from './listener.ts';
+import { createMessageSizes } from './message-sizes.ts';
+import { observeCalls } from './observe-calls.ts';
 import { addReflection } from './reflection.ts';
 import { openSecureAccess, type SecureAccess, type SecureAccessConfig } from './secure-access.ts';
+import { observeUnknownMethods } from './unknown-methods.ts';
 
 /** Requests are prompts: 8 KiB each of two texts and some labels. */
 const MAX_REQUEST_BYTES = 256 * 1024;
@@ -20,15 +26,31 @@ const SERVER_OPTIONS: ServerOptions = {
   // Off by default in grpc-js; finds callers whose host went away.
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
+  // A caller that is back later connects anew, to whichever pod.
+  'grpc.max_connection_idle_ms': 5 * 60_000,
   'grpc.enable_channelz': 0,
 };
-
-/** Time for the last bytes of ended calls to leave, ms. */
-const FLUSH_MS = 500;
 
 const SERVICE_NAME = 'sekai.image.v1.ImageGenerationService';
 /** Health names: the whole server, the service, and the two that Kubernetes' documentation suggests. */
 const READINESS_NAMES = ['', SERVICE_NAME, 'readiness'] as const;
+
+/**
+ * Beyond the longest call, before a connection that has reached its age is cut, ms. Only streams that never end
+ * by themselves are left then, such as Health/Watch.
+ */
+const AGE_SPARE_MS = 10_000;
+/** Time for the last bytes of the calls that have ended to leave, when the server stops, ms. */
+const LAST_BYTES_MS = 1_000;
+
+export interface GrpcServerOptions {
+  /** Who is told of calls. */
+  readonly watch: CallWatch;
+  /** Who may call, over what, and on how many connections at once. */
+  readonly access: SecureAccessConfig & { readonly maxConnections: number; readonly logger: Logger };
+  /** When callers are asked to connect anew, ms; grpc-js adds or takes off up to 10 %. */
+  readonly maxConnectionAgeMs: number;
+}
 
 export interface GrpcServer {
   /** The port it really listens on. */
@@ -38,12 +60,19 @@ export interface GrpcServer {
   stop(deadlineMs: number): Promise<void>;
 }
 
-/** What the server needs of its process. */
-export interface GrpcServerParts {
+export interface GrpcServerHandlers {
   generateImage(...call: Parameters<ImageGenerationServiceServer['generateImage']>): Promise<void>;
   getCapabilities(...call: Parameters<ImageGenerationServiceServer['getCapabilities']>): Promise<void>;
-  /** Who may call, over what, and on how many connections at once. */
-  readonly access: SecureAccessConfig & { readonly maxConnections: number; readonly logger: Logger };
+}
+
+/** Who hears of every call. */
+export interface CallWatch {
+  readonly observers: readonly CallObserver[];
+  readonly notebook: CallNotebook;
+  /** Longest a call may take, whatever deadline its caller set. */
+  readonly maxCallMs: number;
+  /** An observer threw. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** The service definition with the serializer that copies image bytes once. */
@@ -56,18 +85,34 @@ const definition = {
 };
 
 /** Binds and serves the image service, health and reflection (v1 and v1alpha). */
-export async function startGrpcServer(address: ListenAddress, parts: GrpcServerParts): Promise<GrpcServer> {
-  const access = await openSecureAccess(parts.access, parts.access.logger);
-  // From the wire inwards: whoever observes calls stands before the authentication, and sees refused ones too.
-  const server = new Server({ ...SERVER_OPTIONS, interceptors: [access.authentication] });
+export async function startGrpcServer(
+  address: ListenAddress,
+  handlers: GrpcServerHandlers,
+  { watch, access: accessConfig, maxConnectionAgeMs }: GrpcServerOptions,
+): Promise<GrpcServer> {
+  const { observers, notebook, maxCallMs, onFault } = watch;
+  const access = await openSecureAccess(accessConfig, accessConfig.logger, notebook);
+  const sizes = createMessageSizes();
+  const server = new Server({
+    ...SERVER_OPTIONS,
+    'grpc.max_connection_age_ms': maxConnectionAgeMs,
+    'grpc.max_connection_age_grace_ms': maxCallMs + AGE_SPARE_MS,
+    interceptors: [
+      // The first is the nearest to the wire: what the later ones refuse is observed as well.
+      observeCalls({ observers, sizes, maxCallMs, onFault }),
+      limitMetadata,
+      access.authentication,
+    ],
+  });
+  observeUnknownMethods(server, (call, unknownPath) => notebook.note(call, { unknownPath }));
   const running = new Set<Promise<void>>();
   const track = (call: Promise<void>): void => {
     running.add(call);
     void call.finally(() => running.delete(call));
   };
-  server.addService(definition, {
-    generateImage: (call) => track(parts.generateImage(call)),
-    getCapabilities: (call, respond) => track(parts.getCapabilities(call, respond)),
+  server.addService(sizes.measured(definition), {
+    generateImage: (call) => track(handlers.generateImage(call)),
+    getCapabilities: (call, respond) => track(handlers.getCapabilities(call, respond)),
   } satisfies ImageGenerationServiceServer);
   const health = new HealthImplementation({ liveness: 'SERVING' });
   const setServing = (serving: boolean): void => {
@@ -76,7 +121,7 @@ export async function startGrpcServer(address: ListenAddress, parts: GrpcServerP
   setServing(false);
   health.addToServer(server);
   addReflection(server, [SERVICE_NAME, 'grpc.health.v1.Health']);
-  const listener = await listen(server, address, access, parts.access).catch((error: unknown) => {
+  const listener = await listen(server, address, access, accessConfig).catch((error: unknown) => {
     access.close();
     throw error;
   });
@@ -87,12 +132,12 @@ export async function startGrpcServer(address: ListenAddress, parts: GrpcServerP
     async stop(deadlineMs) {
       setServing(false);
       listener.close();
-      const closed = new Promise<void>((resolve) => {
+      const connectionsClosed = new Promise<void>((resolve) => {
         server.tryShutdown(() => resolve());
       });
-      // An open Health/Watch would hold tryShutdown up for ever: we wait for our own calls, and a moment for bytes.
       await Promise.race([allSettled(running), delay(deadlineMs)]);
-      await Promise.race([closed, delay(FLUSH_MS)]);
+      // An open Health/Watch holds its connection up for ever, so not all of them close by themselves.
+      await Promise.race([connectionsClosed, delay(LAST_BYTES_MS)]);
       // grpc-js's forceShutdown closes no connection when channelz is off.
       server.forceShutdown();
       listener.destroy();
@@ -107,7 +152,7 @@ function listen(
   server: Server,
   address: ListenAddress,
   secure: SecureAccess,
-  { maxConnections, logger }: GrpcServerParts['access'],
+  { maxConnections, logger }: GrpcServerOptions['access'],
 ): Promise<Listener> {
   const { credentials, clientCertificates } = secure;
   const connections = server.createConnectionInjector(ServerCredentials.createInsecure());
