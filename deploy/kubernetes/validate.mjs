@@ -85,13 +85,17 @@ function check(kubeconform, schemas, files) {
 }
 
 /** What the check itself is worth: it must find these, each put into a good document. */
+/** @type {readonly { what: string, spoil: (text: string) => string }[]} */
 const FAULTS = [
-  ['an unknown field', (text) => text.replace('readOnlyRootFilesystem:', 'readOnlyRootFileSystem:')],
-  ['a wrong type', (text) => text.replace('containerPort: 50051', 'containerPort: "50051"')],
-  [
-    'a missing field',
-    (text) => text.replace(/\n {2}selector:\n {4}matchLabels:\n(?: {6}.*\n)+(?= {2}strategy:)/, '\n'),
-  ],
+  {
+    what: 'an unknown field',
+    spoil: (text) => text.replace('readOnlyRootFilesystem:', 'readOnlyRootFileSystem:'),
+  },
+  { what: 'a wrong type', spoil: (text) => text.replace('containerPort: 50051', 'containerPort: "50051"') },
+  {
+    what: 'a missing field',
+    spoil: (text) => text.replace(/\n {2}selector:\n {4}matchLabels:\n(?: {6}.*\n)+(?= {2}strategy:)/, '\n'),
+  },
 ];
 
 function main() {
@@ -118,7 +122,7 @@ function findsFaults(kubeconform, schemas) {
   const folder = join(schemas, 'faulty');
   mkdirSync(folder);
   const prod = readFileSync(join(here, 'rendered', 'prod.yaml'), 'utf8');
-  return FAULTS.every(([what, spoil], index) => {
+  return FAULTS.every(({ what, spoil }, index) => {
     const file = join(folder, `${index}.yaml`);
     const spoilt = spoil(prod);
     writeFileSync(file, spoilt);

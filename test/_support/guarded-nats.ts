@@ -60,7 +60,7 @@ export async function refusalOf(connection: NatsConnection, act: () => void): Pr
   const errors: string[] = [];
   const watch = (async () => {
     for await (const { type, data } of connection.status()) {
-      if (type === Events.Error) errors.push(String(data));
+      if (type === Events.Error) errors.push(JSON.stringify(data));
     }
   })();
   act();

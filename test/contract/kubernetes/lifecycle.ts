@@ -1,43 +1,43 @@
 /** Starting, probing, scaling and stopping. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  STOP_CALLS_MS,
-  STOP_ENCODING_MS,
-  STOP_HANDOFF_MS,
-} from '../../../services/image-generation/image-generation.ts';
+import { readConfig } from './configuration.ts';
 import {
   type Container,
   everyContainer,
   ofKind,
   type Policy,
   type Probe,
+  type Process,
   processes,
   quantity,
   selects,
-  specOf,
   workloads,
 } from './manifests.ts';
 import { fault } from './security.ts';
 
-/** A number in an entry file, which cannot be imported without being run. */
-function numberIn(file: string, pattern: RegExp): number {
+/** A number in a file that does not export it. */
+function numberIn(file: string, name: string): number {
   const text = readFileSync(join(import.meta.dirname, '..', '..', '..', file), 'utf8');
-  const found = pattern.exec(text)?.[1];
-  if (found === undefined) throw new Error(`${file} has nothing that looks like ${String(pattern)}`);
+  const found = new RegExp(`const ${name} = ([\\d_]+);`).exec(text)?.[1];
+  if (found === undefined) throw new Error(`${file} has no ${name}`);
   return Number(found.replaceAll('_', ''));
 }
 
-/** Longest time each program takes to stop, from its code, s. */
-const STOP_SECONDS = {
-  service:
-    (STOP_CALLS_MS +
-      STOP_ENCODING_MS +
-      STOP_HANDOFF_MS +
-      numberIn('services/image-generation/main.ts', /STOP_HANDOFF_MS \+ ([\d_]+)/)) /
-    1_000,
-  archiver: numberIn('sidecar/main.ts', /STOP_DEADLINE_MS = ([\d_]+)/) / 1_000,
-};
+/** What the service's stop takes after the calls' time, ms; kubernetes.test.ts asks a running service as well. */
+export const AFTER_CALLS_MS = ['STOP_ENCODING_MS', 'STOP_HANDOFF_MS', 'STOP_SPARE_MS']
+  .map((name) => numberIn('services/image-generation/image-generation.ts', name))
+  .reduce((sum, ms) => sum + ms, 0);
+
+/** Longest time that a program takes to stop, from its code and configuration, s. */
+function stopSeconds(process: Process): number {
+  const config = readConfig(process);
+  const stopMs =
+    config.program === 'service'
+      ? config.stopCallsMs + AFTER_CALLS_MS
+      : numberIn('sidecar/main.ts', 'STOP_DEADLINE_MS');
+  return stopMs / 1_000;
+}
 
 /** kubelet's own work, and processes that end a little late, s. */
 const RESERVE_SECONDS = 5;
@@ -48,7 +48,7 @@ export const gracePeriodSuffices: Policy = (manifests) =>
     const ours = processes(manifests).filter(({ workload }) => workload.name === name);
     if (ours.length === 0) return [];
     const needed = ours
-      .map(({ program, container }) => STOP_SECONDS[program] + sleepSeconds(container))
+      .map((process) => stopSeconds(process) + sleepSeconds(process.container))
       .reduce((sum, seconds) => sum + seconds, RESERVE_SECONDS);
     const grace = pod.terminationGracePeriodSeconds ?? 30;
     return fault(grace >= needed, `${name}: ${grace} s of grace, ${needed} s are needed`);
@@ -132,12 +132,12 @@ export const archiverIsSidecar: Policy = (manifests) =>
 
 export const autoscalerFits: Policy = (manifests) =>
   ofKind(manifests, 'HorizontalPodAutoscaler').flatMap((manifest) => {
-    const { scaleTargetRef, metrics, minReplicas, maxReplicas } = specOf<{
+    const { scaleTargetRef, metrics, minReplicas, maxReplicas } = manifest.spec as {
       scaleTargetRef: { kind: string; name: string };
       minReplicas: number;
       maxReplicas: number;
       metrics: { containerResource?: { container: string; name: string } }[];
-    }>(manifest);
+    };
     const target = workloads(manifests).find(
       ({ kind, name }) => kind === scaleTargetRef.kind && name === scaleTargetRef.name,
     );
@@ -160,8 +160,8 @@ export const autoscalerFits: Policy = (manifests) =>
 export const disruptionIsBudgeted: Policy = (manifests) =>
   workloads(manifests).flatMap(({ name, labels }) => {
     const budgets = ofKind(manifests, 'PodDisruptionBudget')
-      .map((manifest) =>
-        specOf<{ selector: Parameters<typeof selects>[0]; maxUnavailable?: number }>(manifest),
+      .map(
+        (manifest) => manifest.spec as { selector: Parameters<typeof selects>[0]; maxUnavailable?: number },
       )
       .filter(({ selector }) => selects(selector, labels));
     return fault(

@@ -121,12 +121,9 @@ const read = (path: string): Manifest[] =>
 export const ofKind = (manifests: readonly Manifest[], ...kinds: string[]): Manifest[] =>
   manifests.filter(({ kind }) => kinds.includes(kind));
 
-/** The `spec` of a manifest, seen as its kind has it. */
-export const specOf = <T>({ spec }: Manifest): T => spec as T;
-
 export function workloads(manifests: readonly Manifest[]): Workload[] {
   return ofKind(manifests, 'Deployment', 'StatefulSet').map((manifest) => {
-    const spec = specOf<{
+    const spec = manifest.spec as {
       replicas?: number;
       selector: Selector;
       template: { metadata: { labels: Labels; annotations?: Labels }; spec: PodSpec };
@@ -134,7 +131,7 @@ export function workloads(manifests: readonly Manifest[]): Workload[] {
         metadata: { name: string };
         spec: { resources: { requests: { storage: string } } };
       }[];
-    }>(manifest);
+    };
     const claims = (spec.volumeClaimTemplates ?? []).map(
       ({ metadata, spec: claim }) => [metadata.name, claim.resources.requests.storage] as const,
     );

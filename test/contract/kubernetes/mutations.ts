@@ -138,6 +138,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Mutation[]>> = {
   'the grace period suffices': [
     ['prod', 'less', '"terminationGracePeriodSeconds":90', '"terminationGracePeriodSeconds":60'],
     ['prod', "Kubernetes' default", '"terminationGracePeriodSeconds":90,', ''],
+    ['prod', 'more time for calls', '"SPOOL_DIR"', '"STOP_CALLS_SECONDS":"120","SPOOL_DIR"'],
     ['prod', 'a long sleep', '"sleep":{"seconds":5}', '"sleep":{"seconds":30}'],
   ],
   'the service sleeps before it stops': [

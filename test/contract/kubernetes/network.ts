@@ -10,7 +10,6 @@ import {
   processes,
   type Selector,
   selects,
-  specOf,
   workloads,
 } from './manifests.ts';
 import { fault } from './security.ts';
@@ -25,10 +24,13 @@ export const portsAreTheConfigured: Policy = (manifests) =>
         : [config.adminListen.port];
     const declared = (process.container.ports ?? []).map(({ containerPort }) => containerPort);
     return fault(
-      String(declared.toSorted()) === String(listens.toSorted()),
+      isSame(declared, listens),
       `${process.container.name}: declares ports ${String(declared)}, listens on ${String(listens)}`,
     );
   });
+
+const isSame = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((port) => b.includes(port));
 
 interface ServiceSpec {
   readonly clusterIP?: string;
@@ -43,7 +45,7 @@ interface ServiceSpec {
 
 export const servicesReachPorts: Policy = (manifests) =>
   ofKind(manifests, 'Service').flatMap((manifest) => {
-    const { selector, ports } = specOf<ServiceSpec>(manifest);
+    const { selector, ports } = manifest.spec as ServiceSpec;
     const targets = workloads(manifests).filter(({ labels }) => selects({ matchLabels: selector }, labels));
     const open = targets.flatMap(containersOf).flatMap(({ ports: declared = [] }) => declared);
     return ports.flatMap(({ port, targetPort }) =>
@@ -57,7 +59,7 @@ export const servicesReachPorts: Policy = (manifests) =>
 /** One Service for casual callers and one, headless, for those that spread their calls themselves. */
 export const bothServicesAreThere: Policy = (manifests) => {
   const grpc = ofKind(manifests, 'Service')
-    .map((manifest) => specOf<ServiceSpec>(manifest))
+    .map((manifest) => manifest.spec as ServiceSpec)
     .filter(({ ports }) => ports.some(({ name }) => name === 'grpc'));
   return fault(
     grpc.length === 2 && grpc.filter(({ clusterIP }) => clusterIP === 'None').length === 1,
@@ -69,8 +71,8 @@ export const bothServicesAreThere: Policy = (manifests) => {
 export const protocolFitsTls: Policy = (manifests) => {
   const tls = processes(manifests).some(({ environment }) => environment['TLS_CERT_FILE'] !== undefined);
   return ofKind(manifests, 'Service').flatMap((manifest) =>
-    specOf<ServiceSpec>(manifest)
-      .ports.filter(({ name }) => name === 'grpc')
+    (manifest.spec as ServiceSpec).ports
+      .filter(({ name }) => name === 'grpc')
       .flatMap(({ appProtocol }) =>
         fault(
           (appProtocol === 'kubernetes.io/h2c') === !tls,
@@ -86,13 +88,13 @@ export const selectorsSelect: Policy = (manifests) => {
   const some = (selector: Selector): boolean => pods.some(({ labels }) => selects(selector, labels));
   return [
     ...ofKind(manifests, 'Service').flatMap((manifest) =>
-      fault(some({ matchLabels: specOf<ServiceSpec>(manifest).selector }), nothing(manifest)),
+      fault(some({ matchLabels: (manifest.spec as ServiceSpec).selector }), nothing(manifest)),
     ),
     ...ofKind(manifests, 'PodDisruptionBudget', 'PodMonitor').flatMap((manifest) =>
-      fault(some(specOf<{ selector: Selector }>(manifest).selector), nothing(manifest)),
+      fault(some((manifest.spec as { selector: Selector }).selector), nothing(manifest)),
     ),
     ...ofKind(manifests, 'NetworkPolicy').flatMap((manifest) =>
-      fault(some(specOf<{ podSelector: Selector }>(manifest).podSelector), nothing(manifest)),
+      fault(some((manifest.spec as { podSelector: Selector }).podSelector), nothing(manifest)),
     ),
     ...pods.flatMap(({ name, selector, labels, pod }) => [
       ...fault(selects(selector, labels), `${name}: does not select its own pods`),
@@ -131,7 +133,7 @@ export const networkPoliciesFit: Policy = (manifests) =>
     const ours = processes(manifests).filter((process) => process.workload.name === workload.name);
     if (ours.length === 0) return [];
     const policies = ofKind(manifests, 'NetworkPolicy')
-      .map((manifest) => specOf<NetworkPolicySpec>(manifest))
+      .map((manifest) => manifest.spec as NetworkPolicySpec)
       .filter(({ podSelector }) => selects(podSelector, workload.labels));
     const [policy] = policies;
     if (policy === undefined || policies.length > 1) return [`${workload.name}: not one NetworkPolicy`];
@@ -182,9 +184,9 @@ const unlike = (what: string, a: readonly number[], b: readonly number[]): strin
 
 export const podMonitorPortsExist: Policy = (manifests) =>
   ofKind(manifests, 'PodMonitor').flatMap((manifest) => {
-    const { podMetricsEndpoints } = specOf<{ podMetricsEndpoints: { port: string; path: string }[] }>(
-      manifest,
-    );
+    const { podMetricsEndpoints } = manifest.spec as {
+      podMetricsEndpoints: { port: string; path: string }[];
+    };
     const ports = everyContainer(manifests).flatMap(({ container }) => container.ports ?? []);
     return [
       ...podMetricsEndpoints.flatMap(({ port, path }) =>
