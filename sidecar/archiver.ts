@@ -120,7 +120,7 @@ async function start(work: Work, signal: AbortSignal): Promise<void> {
   const { config, overrides, log, metrics } = work;
   const queue = await openArchiveQueue(
     {
-      urls: config.natsUrls,
+      access: config.nats,
       replicas: config.natsReplicas,
       log,
       metrics,

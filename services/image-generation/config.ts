@@ -10,9 +10,9 @@ import {
   oneOf,
   readEnvironment,
   text,
-  urlList,
 } from '../runtime/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../runtime/logger.ts';
+import { type NatsAccess, natsAccess, natsContradictions, natsVariables } from '../runtime/nats-access.ts';
 
 const MiB = 1024 * 1024;
 
@@ -35,7 +35,7 @@ export const imageGenerationVariables = z.object({
   ENABLE_INTERNAL_S3_UPLOAD: flag(
     'Whether images are archived. Without it no NATS is needed or dialled.',
   ).prefault('true'),
-  NATS_URL: urlList('NATS servers.', ['nats', 'tls']).prefault('nats://127.0.0.1:4222'),
+  ...natsVariables,
   HANDOFF_DEADLINE_MS: integer('Longest wait of a result for its hand-off, ms.', 0, 10_000).prefault('250'),
   SPOOL_DIR: text('Folder of the hand-off spool; one process per folder.', 'a path').prefault(
     join(tmpdir(), 'sekai-image-spool'),
@@ -61,7 +61,7 @@ export interface ImageGenerationConfig {
 }
 
 export interface ArchiveConfig {
-  readonly natsServers: readonly string[];
+  readonly nats: NatsAccess;
   readonly handoffDeadlineMs: number;
   readonly spoolDirectory: string;
   readonly spoolMaxBytes: number;
@@ -77,7 +77,7 @@ export interface ArchiveConfig {
 export function imageGenerationConfig(
   environment: Readonly<Record<string, string | undefined>>,
 ): ImageGenerationConfig {
-  const read = readEnvironment(imageGenerationVariables, environment);
+  const read = readEnvironment(imageGenerationVariables, environment, natsContradictions);
   return {
     grpcListen: read.GRPC_LISTEN,
     adminListen: read.ADMIN_LISTEN,
@@ -89,7 +89,7 @@ export function imageGenerationConfig(
     deliveryMaxBytes: read.DELIVERY_MAX_BYTES,
     archive: read.ENABLE_INTERNAL_S3_UPLOAD
       ? {
-          natsServers: read.NATS_URL,
+          nats: natsAccess(read),
           handoffDeadlineMs: read.HANDOFF_DEADLINE_MS,
           spoolDirectory: read.SPOOL_DIR,
           spoolMaxBytes: read.SPOOL_MAX_BYTES,

@@ -45,7 +45,7 @@ export async function openArchive(config: ArchiveConfig, logger: Logger): Promis
     if (open) logger.warn({ reason }, 'hand-off circuit open: images stay in the spool');
     else logger.info('hand-off circuit closed');
   });
-  const connection = openJetStreamConnection(config.natsServers, logger);
+  const connection = openJetStreamConnection(config.nats, logger);
   const publisher = createJetStreamPublisher(connection);
   const drainer = startDrainer({
     spool,
