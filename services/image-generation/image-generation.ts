@@ -8,6 +8,7 @@ import type { ImageGenerationConfig } from './config.ts';
 import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
 import { createProceduralEngine } from './engines/procedural/procedural-engine.ts';
 import { createGenerateImage } from './generate-image.ts';
+import { createCallNotebook } from './grpc/call-notes.ts';
 import { createGenerateImageHandler } from './grpc/generate-image-handler.ts';
 import { createGetCapabilitiesHandler } from './grpc/get-capabilities-handler.ts';
 import { startGrpcServer } from './grpc/server.ts';
@@ -77,10 +78,19 @@ export async function startImageGeneration(
     closers.push(() => admin.close());
     const { maxCallMs, chunkBytes } = config;
     const archiving = handoff !== undefined;
-    const grpc = await startGrpcServer(config.grpcListen, {
-      generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs }),
-      getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, archiving, logger }),
-    });
+    const notebook = createCallNotebook();
+    const grpc = await startGrpcServer(
+      config.grpcListen,
+      {
+        generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs }),
+        getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, archiving, logger }),
+      },
+      {
+        observers: [],
+        notebook,
+        onFault: (error) => logger.error({ err: error }, 'a call observer failed'),
+      },
+    );
     closers.push(async () => {
       serving = false;
       admission.close();

@@ -5,8 +5,13 @@ import {
   ImageGenerationServiceService,
 } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import type { ListenAddress } from '../../runtime/environment.ts';
+import type { CallNotebook } from './call-notes.ts';
+import type { CallObserver } from './call-observer.ts';
 import { serialiseResponse } from './chunk-serializer.ts';
+import { createMessageSizes } from './message-sizes.ts';
+import { observeCalls } from './observe-calls.ts';
 import { addReflection } from './reflection.ts';
+import { observeUnknownMethods } from './unknown-methods.ts';
 
 /** Requests are prompts: 8 KiB each of two texts and some labels. */
 const MAX_REQUEST_BYTES = 256 * 1024;
@@ -37,6 +42,14 @@ export interface GrpcServerHandlers {
   getCapabilities(...call: Parameters<ImageGenerationServiceServer['getCapabilities']>): Promise<void>;
 }
 
+/** Who hears of every call. */
+export interface CallWatch {
+  readonly observers: readonly CallObserver[];
+  readonly notebook: CallNotebook;
+  /** An observer threw. */
+  readonly onFault: (error: unknown) => void;
+}
+
 /** The service definition with the serializer that copies image bytes once. */
 const definition = {
   ...ImageGenerationServiceService,
@@ -50,14 +63,19 @@ const definition = {
 export async function startGrpcServer(
   address: ListenAddress,
   handlers: GrpcServerHandlers,
+  { observers, notebook, onFault }: CallWatch,
 ): Promise<GrpcServer> {
-  const server = new Server(SERVER_OPTIONS);
+  const sizes = createMessageSizes();
+  // The first interceptor is the nearest to the wire: what the later ones refuse is observed as well.
+  const interceptors = [observeCalls({ observers, sizes, onFault })];
+  const server = new Server({ ...SERVER_OPTIONS, interceptors });
+  observeUnknownMethods(server, (call, unknownPath) => notebook.note(call, { unknownPath }));
   const running = new Set<Promise<void>>();
   const track = (call: Promise<void>): void => {
     running.add(call);
     void call.finally(() => running.delete(call));
   };
-  server.addService(definition, {
+  server.addService(sizes.measured(definition), {
     generateImage: (call) => track(handlers.generateImage(call)),
     getCapabilities: (call, respond) => track(handlers.getCapabilities(call, respond)),
   } satisfies ImageGenerationServiceServer);
