@@ -28,7 +28,11 @@ describe('archiver configuration', () => {
       AWS_ACCESS_KEY_ID: 'id',
       HOME: '/root',
     });
-    expect(config).toMatchObject({ nats: natsAccessByUrls(['nats://a:4222', 'tls://b']), natsReplicas: 3, concurrency: 2 });
+    expect(config).toMatchObject({
+      nats: natsAccessByUrls(['nats://a:4222', 'tls://b']),
+      natsReplicas: 3,
+      concurrency: 2,
+    });
     expect(config.headBeforeUpload).toBe(false);
     expect(config.awsEnvironment).toEqual({ AWS_ACCESS_KEY_ID: 'id' });
   });

@@ -14,6 +14,11 @@ import {
   natsContradictions,
   natsVariables,
 } from '../services/runtime/nats-access.ts';
+import {
+  type TracingConfig,
+  tracingConfig,
+  tracingVariables,
+} from '../services/runtime/tracing/tracing-config.ts';
 import { MAX_LINK_SECONDS } from './download-link.ts';
 import { type S3Config, s3ConfigFrom, s3Variables } from './s3/s3-config.ts';
 
@@ -27,6 +32,8 @@ export interface ArchiverConfig {
   readonly headBeforeUpload: boolean;
   /** Life of a download link when none is asked for. */
   readonly downloadLinkSeconds: number;
+  /** Undefined when no traces are wanted. */
+  readonly tracing: TracingConfig | undefined;
   readonly logLevel: LogLevel;
   readonly s3: S3Config;
   /** The `AWS_*` variables, from which the S3 credentials are found. Secret: never to be logged. */
@@ -38,6 +45,7 @@ const MIB = 1024 * 1024;
 /** The archiver's environment variables. */
 export const archiverVariables = z.object({
   ...natsVariables,
+  ...tracingVariables,
   NATS_REPLICAS: integer('Copies of every stream the archiver creates', 1, 5).prefault('1'),
   ADMIN_LISTEN: listenAddress('Address of /healthz, /readyz and /metrics').prefault('0.0.0.0:9465'),
   ARCHIVER_CONCURRENCY: integer('Pairs archived at the same time', 1, 64).prefault('8'),
@@ -70,6 +78,7 @@ export function readArchiverConfig(
     maxBytesInFlight: variables.ARCHIVER_MAX_BYTES_IN_FLIGHT,
     headBeforeUpload: variables.S3_HEAD_BEFORE_UPLOAD,
     downloadLinkSeconds: variables.DOWNLOAD_LINK_SECONDS,
+    tracing: tracingConfig(variables, 'sekai-archiver'),
     logLevel: variables.LOG_LEVEL,
     s3: s3ConfigFrom(variables),
     awsEnvironment: Object.fromEntries(

@@ -12,6 +12,7 @@ import {
   text,
 } from '../runtime/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../runtime/logger.ts';
+import { type TracingConfig, tracingConfig, tracingVariables } from '../runtime/tracing/tracing-config.ts';
 import { type NatsAccess, natsAccess, natsContradictions, natsVariables } from '../runtime/nats-access.ts';
 
 const MiB = 1024 * 1024;
@@ -36,6 +37,7 @@ export const imageGenerationVariables = z.object({
     'Whether images are archived. Without it no NATS is needed or dialled.',
   ).prefault('true'),
   ...natsVariables,
+  ...tracingVariables,
   HANDOFF_DEADLINE_MS: integer('Longest wait of a result for its hand-off, ms.', 0, 10_000).prefault('250'),
   SPOOL_DIR: text('Folder of the hand-off spool; one process per folder.', 'a path').prefault(
     join(tmpdir(), 'sekai-image-spool'),
@@ -57,6 +59,8 @@ export interface ImageGenerationConfig {
   readonly deliveryMaxBytes: number;
   /** Undefined when archiving is switched off. */
   readonly archive: ArchiveConfig | undefined;
+  /** Undefined when no traces are wanted. */
+  readonly tracing: TracingConfig | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -97,6 +101,7 @@ export function imageGenerationConfig(
           prefix: read.S3_PREFIX,
         }
       : undefined,
+    tracing: tracingConfig(read, 'sekai-image-generation'),
     logLevel: read.LOG_LEVEL,
   };
 }

@@ -3,12 +3,14 @@ import { startAdminServer } from '../runtime/admin-server.ts';
 import { createByteBudget } from '../runtime/byte-budget.ts';
 import type { Running } from '../runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
+import { openTracing } from '../runtime/tracing/open-tracing.ts';
 import { createAdmission } from './admission.ts';
 import type { ImageGenerationConfig } from './config.ts';
 import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
 import { createProceduralEngine } from './engines/procedural/procedural-engine.ts';
 import { createGenerateImage } from './generate-image.ts';
 import { createCallNotebook } from './grpc/call-notes.ts';
+import { createCallTraces } from './grpc/call-traces.ts';
 import { createGenerateImageHandler } from './grpc/generate-image-handler.ts';
 import { createGetCapabilitiesHandler } from './grpc/get-capabilities-handler.ts';
 import { startGrpcServer } from './grpc/server.ts';
@@ -23,6 +25,8 @@ import type { PaceOptions } from './update-desk.ts';
 export const STOP_CALLS_MS = 30_000;
 export const STOP_ENCODING_MS = 5_000;
 export const STOP_HANDOFF_MS = 10_000;
+/** For the last traces; a collector that does not answer must not hold up the stop. */
+export const STOP_TRACES_MS = 2_000;
 
 export interface ImageGeneration extends Running {
   readonly grpcPort: number;
@@ -45,7 +49,9 @@ export async function startImageGeneration(
   const logger = overrides.logger ?? createLogger('image-generation', config.logLevel);
   const engine = overrides.engine ?? createProceduralEngine();
   const admission = createAdmission({ maxRunning: config.engineConcurrency, maxQueued: config.engineQueue });
-  const handoff = config.archive === undefined ? undefined : await openArchive(config.archive, logger);
+  const tracing = await openTracing(config.tracing, logger);
+  const handoff =
+    config.archive === undefined ? undefined : await openArchive(config.archive, logger, tracing);
   const archivings = createPendingWork();
   const generateImage = createGenerateImage({
     engine,
@@ -61,6 +67,7 @@ export async function startImageGeneration(
     ...(overrides.pace ? { pace: overrides.pace } : {}),
   });
   const closers: (() => Promise<void>)[] = [
+    () => tracing.close(STOP_TRACES_MS),
     async () => {
       // Images that callers no longer wait for may still be on their way from the encoder to the hand-off.
       await archivings.settled(STOP_ENCODING_MS);
@@ -79,14 +86,15 @@ export async function startImageGeneration(
     const { maxCallMs, chunkBytes } = config;
     const archiving = handoff !== undefined;
     const notebook = createCallNotebook();
+    const { observer: traceCalls, spanOf } = createCallTraces(tracing, notebook);
     const grpc = await startGrpcServer(
       config.grpcListen,
       {
-        generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs }),
+        generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs, spanOf }),
         getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, archiving, logger }),
       },
       {
-        observers: [],
+        observers: [traceCalls],
         notebook,
         onFault: (error) => logger.error({ err: error }, 'a call observer failed'),
       },

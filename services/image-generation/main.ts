@@ -5,8 +5,9 @@ import {
   STOP_CALLS_MS,
   STOP_ENCODING_MS,
   STOP_HANDOFF_MS,
+  STOP_TRACES_MS,
 } from './image-generation.ts';
 
 await runUntilSignal(() => startImageGeneration(imageGenerationConfig(process.env)), {
-  stopDeadlineMs: STOP_CALLS_MS + STOP_ENCODING_MS + STOP_HANDOFF_MS + 5_000,
+  stopDeadlineMs: STOP_CALLS_MS + STOP_ENCODING_MS + STOP_HANDOFF_MS + STOP_TRACES_MS + 5_000,
 });

@@ -4,6 +4,7 @@ import type {
   GenerateImageResponse,
 } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import { type Logger, promptFacts } from '../../runtime/logger.ts';
+import { type Span, traceFacts } from '../../runtime/tracing/tracing.ts';
 import type { CallContext, GenerateImage } from '../generate-image.ts';
 import type { ImageEngine } from '../image-engine.ts';
 import { checkImageRequest, type ImageRequest } from '../image-request.ts';
@@ -20,6 +21,7 @@ export interface GenerateImageHandlerDependencies {
   readonly logger: Logger;
   /** Longest a call may take, whatever deadline the caller set, ms. */
   readonly maxCallMs: number;
+  readonly spanOf: (call: Pick<Call, 'metadata'>) => Span;
 }
 
 type Call = ServerWritableStream<GenerateImageRequest, GenerateImageResponse>;
@@ -29,7 +31,7 @@ type Call = ServerWritableStream<GenerateImageRequest, GenerateImageResponse>;
  * grpc-js does not await handlers, and a rejection would end the process.
  */
 export function createGenerateImageHandler(dependencies: GenerateImageHandlerDependencies) {
-  const { engine, generateImage, logger, maxCallMs } = dependencies;
+  const { engine, generateImage, logger, maxCallMs, spanOf } = dependencies;
 
   async function* responses(
     wire: GenerateImageRequest,
@@ -44,7 +46,7 @@ export function createGenerateImageHandler(dependencies: GenerateImageHandlerDep
   return async function handleGenerateImage(call: Call): Promise<void> {
     const started = performance.now();
     const closed = streamClosed(call);
-    const context = { ...callSignal(call, maxCallMs), caller: callerOf(call) };
+    const context = { ...callSignal(call, maxCallMs), caller: callerOf(call), span: spanOf(call) };
     let { requestId } = call.request;
     const events = responses(call.request, context, ({ job }) => {
       requestId = job.requestId;
@@ -58,6 +60,7 @@ export function createGenerateImageHandler(dependencies: GenerateImageHandlerDep
       requestId,
       caller: context.caller,
       peer: call.getPeer(),
+      ...traceFacts(context.span),
       ...promptFacts(call.request.prompt),
     };
     if (error !== undefined && !isExpectedError(error)) logger.error({ ...line, err: error }, 'call failed');

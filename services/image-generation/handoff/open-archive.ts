@@ -1,5 +1,6 @@
 /** Puts the hand-off together: spool, connection, publisher, drainer, archive. */
 import type { Logger } from '../../runtime/logger.ts';
+import type { Tracing } from '../../runtime/tracing/tracing.ts';
 import type { Archive } from '../archive.ts';
 import type { ArchiveConfig } from '../config.ts';
 import type { StoredPairs } from '../stored-pairs.ts';
@@ -39,14 +40,18 @@ export interface OpenArchive {
  * Opens the archive. NATS need not be there.
  * @throws file system errors when the spool directory cannot be used.
  */
-export async function openArchive(config: ArchiveConfig, logger: Logger): Promise<OpenArchive> {
+export async function openArchive(
+  config: ArchiveConfig,
+  logger: Logger,
+  tracing: Tracing,
+): Promise<OpenArchive> {
   const spool = await openSpool(config.spoolDirectory, config.spoolMaxBytes);
   const circuit = createCircuit((open, reason) => {
     if (open) logger.warn({ reason }, 'hand-off circuit open: images stay in the spool');
     else logger.info('hand-off circuit closed');
   });
   const connection = openJetStreamConnection(config.nats, logger);
-  const publisher = createJetStreamPublisher(connection);
+  const publisher = createJetStreamPublisher(connection, tracing);
   const drainer = startDrainer({
     spool,
     publisher,

@@ -71,11 +71,15 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
     }
   }
 
-  function fail({ imageHash, requestId, handoffId }: SpooledHandOff, phases: Phases, error: unknown): void {
+  function fail(
+    { imageHash, requestId, handoffId, trace }: SpooledHandOff,
+    phases: Phases,
+    error: unknown,
+  ): void {
     failures += 1;
     phases.enter('failed');
     logger.error(
-      { imageHash, requestId, handOffId: handoffId, err: error },
+      { imageHash, requestId, handOffId: handoffId, traceparent: trace.traceparent, err: error },
       `Internal S3: Failed to upload ${pairKeys(prefix, imageHash).image}: it could not be handed over`,
     );
   }
