@@ -9,15 +9,12 @@ import type { ImageGenerationConfig } from './config.ts';
 import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
 import { createProceduralEngine } from './engines/procedural/procedural-engine.ts';
 import { createGenerateImage } from './generate-image.ts';
-import { createCallNotebook } from './grpc/call-notes.ts';
-import { createCallTraces } from './grpc/call-traces.ts';
-import { createGenerateImageHandler } from './grpc/generate-image-handler.ts';
-import { createGetCapabilitiesHandler } from './grpc/get-capabilities-handler.ts';
+import { createHandlers } from './grpc/handlers.ts';
 import { startGrpcServer } from './grpc/server.ts';
 import { openArchive } from './handoff/open-archive.ts';
 import type { ImageEncoder } from './image-encoder.ts';
 import type { ImageEngine } from './image-engine.ts';
-import { createMetrics } from './metrics.ts';
+import { createObservation } from './observation.ts';
 import { createPendingWork } from './pending-work.ts';
 import type { PaceOptions } from './update-desk.ts';
 
@@ -47,15 +44,17 @@ export async function startImageGeneration(
   overrides: ImageGenerationOverrides = {},
 ): Promise<ImageGeneration> {
   const logger = overrides.logger ?? createLogger('image-generation', config.logLevel);
-  const engine = overrides.engine ?? createProceduralEngine();
-  const admission = createAdmission({ maxRunning: config.engineConcurrency, maxQueued: config.engineQueue });
   const tracing = await openTracing(config.tracing, logger);
+  const { metrics, observed, watch, spanOf } = createObservation(logger, config.maxCallMs, tracing);
+  const engine = observed.engine(overrides.engine ?? createProceduralEngine());
+  const admission = createAdmission({ maxRunning: config.engineConcurrency, maxQueued: config.engineQueue });
   const handoff =
-    config.archive === undefined ? undefined : await openArchive(config.archive, logger, tracing);
+    config.archive && (await openArchive(config.archive, logger, tracing, metrics.handOffSettled));
   const archivings = createPendingWork();
-  const generateImage = createGenerateImage({
+  const deliveries = createByteBudget(config.deliveryMaxBytes);
+  const useCase = createGenerateImage({
     engine,
-    encoder: overrides.encoder ?? createSharpImageEncoder(),
+    encoder: observed.encoder(overrides.encoder ?? createSharpImageEncoder()),
     onArchiving: archivings.add,
     admission,
     archive: handoff?.archive,
@@ -63,7 +62,7 @@ export async function startImageGeneration(
     logger,
     handoffDeadlineMs: config.archive?.handoffDeadlineMs ?? 0,
     chunkBytes: config.chunkBytes,
-    deliveries: createByteBudget(config.deliveryMaxBytes),
+    deliveries,
     ...(overrides.pace ? { pace: overrides.pace } : {}),
   });
   const closers: (() => Promise<void>)[] = [
@@ -80,25 +79,22 @@ export async function startImageGeneration(
   };
   try {
     let serving = false;
-    const metrics = createMetrics(admission, handoff);
-    const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics);
+    metrics.read({ admission, deliveries, deliveryMaxBytes: config.deliveryMaxBytes, handoff });
+    const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics.registry);
     closers.push(() => admin.close());
-    const { maxCallMs, chunkBytes } = config;
     const archiving = handoff !== undefined;
-    const notebook = createCallNotebook();
-    const { observer: traceCalls, spanOf } = createCallTraces(tracing, notebook);
-    const grpc = await startGrpcServer(
-      config.grpcListen,
-      {
-        generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs, spanOf }),
-        getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, archiving, logger }),
-      },
-      {
-        observers: [traceCalls],
-        notebook,
-        onFault: (error) => logger.error({ err: error }, 'a call observer failed'),
-      },
-    );
+    const generateImage = observed.generateImage(useCase);
+    const { notebook } = watch;
+    const handlers = createHandlers({
+      ...config,
+      engine,
+      generateImage,
+      archiving,
+      logger,
+      notebook,
+      spanOf,
+    });
+    const grpc = await startGrpcServer(config.grpcListen, handlers, watch);
     closers.push(async () => {
       serving = false;
       admission.close();
@@ -106,11 +102,9 @@ export async function startImageGeneration(
     });
     grpc.setServing(true);
     serving = true;
-    logger.info(
-      { grpcPort: grpc.port, adminPort: admin.port, engine: engine.name },
-      'image service is ready',
-    );
-    return { grpcPort: grpc.port, adminPort: admin.port, stop };
+    const ports = { grpcPort: grpc.port, adminPort: admin.port };
+    logger.info({ ...ports, engine: engine.name }, 'image service is ready');
+    return { ...ports, stop };
   } catch (error) {
     await stop();
     throw error;

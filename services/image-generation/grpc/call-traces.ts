@@ -1,8 +1,15 @@
 /** The server span of each call: from its first header to its true end, whatever becomes of it. */
 import { type Metadata, status } from '@grpc/grpc-js';
-import { NO_SPAN, type Span, type TraceCarrier, type Tracing } from '../../runtime/tracing/tracing.ts';
+import {
+  NO_SPAN,
+  type Span,
+  type TraceCarrier,
+  traceFacts,
+  type Tracing,
+} from '../../runtime/tracing/tracing.ts';
 import type { CallNotebook } from './call-notes.ts';
 import { type CallObserver, type ObservedCall, UNKNOWN_METHOD } from './call-observer.ts';
+import { statusName } from './status-names.ts';
 
 export interface CallTraces {
   readonly observer: CallObserver;
@@ -34,11 +41,12 @@ export function createCallTraces(tracing: Tracing, notebook: CallNotebook): Call
           attributes: { 'rpc.system.name': 'grpc', 'rpc.method': rpcMethod(call), ...peerAttributes(call) },
         });
         spans.set(call.metadata, span);
+        notebook.note(call, traceFacts(span));
         return {
           firstMessage: (sinceStartMs) => span.set({ 'sekai.first_message_ms': Math.round(sinceStartMs) }),
           ended({ code, bytesSent, messagesSent }) {
             const { caller, requestId, promptBytes, reason } = notebook.of(call);
-            const word = status[code] ?? String(code);
+            const word = statusName(code);
             span.set({
               'rpc.status_code': word,
               'sekai.caller': caller,

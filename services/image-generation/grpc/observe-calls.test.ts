@@ -81,7 +81,12 @@ async function bench(more: readonly ServerInterceptor[] = [], onStarted = (): vo
       };
     },
   };
-  const observe = observeCalls({ observers: [observer], sizes, onFault: (error) => faults.push(error) });
+  const observe = observeCalls({
+    observers: [observer],
+    sizes,
+    maxCallMs: 60_000,
+    onFault: (error) => faults.push(error),
+  });
   const server = new Server({
     interceptors: [observe, ...more],
     'grpc.max_receive_message_length': 1024,

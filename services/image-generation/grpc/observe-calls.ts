@@ -17,6 +17,8 @@ type MethodDescriptor = Parameters<ServerInterceptor>[0];
 export interface ObserveCallsParts {
   readonly observers: readonly CallObserver[];
   readonly sizes: MessageSizes;
+  /** A call that lasts longer is one that the server ends, whatever deadline its caller set. */
+  readonly maxCallMs: number;
   /** An observer threw: its own fault, which must not become the caller's. */
   readonly onFault: (error: unknown) => void;
 }
@@ -40,7 +42,7 @@ export function observeCalls(parts: ObserveCallsParts): ServerInterceptor {
   return (method, call) =>
     UNOBSERVED.test(method.path)
       ? new ServerInterceptingCall(call)
-      : observeCall(method, call, observer, parts.sizes);
+      : observeCall(method, call, observer, parts);
 }
 
 /**
@@ -52,11 +54,11 @@ function observeCall(
   method: MethodDescriptor,
   call: InterceptedCall,
   observer: CallObserver,
-  sizes: MessageSizes,
+  { sizes, maxCallMs }: ObserveCallsParts,
 ): ServerInterceptingCall {
   const startedMs = performance.now();
   const sinceStartMs = (): number => performance.now() - startedMs;
-  const fate = fateOf(call);
+  const fate = fateOf(call, maxCallMs);
   const sent = { bytesSent: 0, messagesSent: 0 };
   let messagesReceived = 0;
   let observation: CallObservation | undefined;
@@ -118,11 +120,12 @@ interface Fate {
  * What was sent counts, then what was decided, then the clock. grpc-js sends some statuses past all interceptors
  * (deadlines, messages that are too large or cannot be decoded, a bad timeout header), so the HTTP/2 stream is asked.
  */
-function fateOf(call: InterceptedCall): Fate {
+function fateOf(call: InterceptedCall, maxCallMs: number): Fate {
   const stream = streamOf(call);
   const deadline = deadlineOf(call);
   const arrived = Date.now();
   const slackMs = Math.min(DEADLINE_SLACK_MS, (deadline - arrived) * DEADLINE_SLACK_PART);
+  const lateFrom = Math.min(deadline - slackMs, arrived + maxCallMs);
   let decided: number | undefined;
   return {
     hasStream: stream !== undefined,
@@ -132,7 +135,7 @@ function fateOf(call: InterceptedCall): Fate {
       const sent = stream && codeSent(stream);
       if (sent !== undefined) return sent;
       if (decided !== undefined && (decided !== status.OK || stream === undefined)) return decided;
-      return Date.now() >= deadline - slackMs ? status.DEADLINE_EXCEEDED : status.CANCELLED;
+      return Date.now() >= lateFrom ? status.DEADLINE_EXCEEDED : status.CANCELLED;
     },
   };
 }

@@ -46,6 +46,8 @@ export interface GrpcServerHandlers {
 export interface CallWatch {
   readonly observers: readonly CallObserver[];
   readonly notebook: CallNotebook;
+  /** Longest a call may take, whatever deadline its caller set. */
+  readonly maxCallMs: number;
   /** An observer threw. */
   readonly onFault: (error: unknown) => void;
 }
@@ -63,11 +65,11 @@ const definition = {
 export async function startGrpcServer(
   address: ListenAddress,
   handlers: GrpcServerHandlers,
-  { observers, notebook, onFault }: CallWatch,
+  { observers, notebook, maxCallMs, onFault }: CallWatch,
 ): Promise<GrpcServer> {
   const sizes = createMessageSizes();
   // The first interceptor is the nearest to the wire: what the later ones refuse is observed as well.
-  const interceptors = [observeCalls({ observers, sizes, onFault })];
+  const interceptors = [observeCalls({ observers, sizes, maxCallMs, onFault })];
   const server = new Server({ ...SERVER_OPTIONS, interceptors });
   observeUnknownMethods(server, (call, unknownPath) => notebook.note(call, { unknownPath }));
   const running = new Set<Promise<void>>();

@@ -32,6 +32,9 @@ const MAX_MESSAGE_LENGTH = 512;
 /** What callers of an unavailable service wait before they try again, ms. */
 const UNAVAILABLE_RETRY_MS = 1_000;
 
+/** Of errors that nobody expected. */
+const UNEXPECTED_REASON = 'INTERNAL';
+
 interface Detail {
   readonly typeUrl: string;
   readonly value: Uint8Array;
@@ -78,7 +81,7 @@ export function isExpectedError(error: unknown): boolean {
 export function toStatus(error: unknown): StatusObject {
   const wire = describe(error) ?? {
     code: status.INTERNAL,
-    reason: 'INTERNAL',
+    reason: UNEXPECTED_REASON,
     message: 'internal error; the request id finds the reason in the server log',
   };
   const message = wire.message.slice(0, MAX_MESSAGE_LENGTH);
@@ -92,6 +95,9 @@ export function toStatus(error: unknown): StatusObject {
   metadata.set('grpc-status-details-bin', Buffer.from(rich));
   return { code: wire.code, details: message, metadata };
 }
+
+/** `ErrorInfo.reason` of what a caller gets for an error. */
+export const reasonOf = (error: unknown): string => describe(error)?.reason ?? UNEXPECTED_REASON;
 
 function describe(error: unknown): WireError | undefined {
   if (error instanceof InvalidRequestError) return invalidRequest(error);

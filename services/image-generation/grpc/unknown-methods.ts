@@ -5,22 +5,22 @@ import { UNKNOWN_METHOD, UNKNOWN_SERVICE } from './call-observer.ts';
 export const UNKNOWN_PATH = `/${UNKNOWN_SERVICE}/${UNKNOWN_METHOD}`;
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
-interface Inner {
-  _retrieveHandler?: (path: string) => object | null;
-}
+/** Private: finds the handler of a path, or none. */
+const RETRIEVE = '_retrieveHandler';
+type Inner = Partial<Record<typeof RETRIEVE, (path: string) => object | null>>;
 
 /**
  * Sends calls to methods that do not exist through the interceptors, as calls to {@link UNKNOWN_PATH}, and answers
  * them with UNIMPLEMENTED as before. grpc-js answers them past the interceptors and has no public catch-all handler:
  * without this, whoever knocks at random is neither authenticated nor counted. Should a later grpc-js have no
- * `_retrieveHandler`, it goes on answering by itself; a test keeps this honest. `onCall` hears the path, which is
+ * such method, it goes on answering by itself; a test keeps this honest. `onCall` hears the path, which is
  * whatever the peer made up.
  */
 export function observeUnknownMethods(server: Server, onCall: (call: Call, path: string) => void): void {
   const inner = server as unknown as Inner;
-  const retrieve = inner._retrieveHandler;
+  const retrieve = inner[RETRIEVE];
   if (typeof retrieve !== 'function') return;
-  inner._retrieveHandler = (path) => retrieve.call(server, path) ?? unknownMethod(path, onCall);
+  inner[RETRIEVE] = (path) => retrieve.call(server, path) ?? unknownMethod(path, onCall);
 }
 
 /** A handler as grpc-js keeps them; bidirectional, because such a handler is called before any message is read. */

@@ -24,6 +24,10 @@ export interface OpenArchive {
   readonly storedPairs: StoredPairs;
   /** Bytes in the spool. */
   spoolBytes(): number;
+  readonly spoolMaxBytes: number;
+  spoolFiles(): number;
+  /** When the oldest hand-off in the spool was made, milliseconds since the epoch. */
+  oldestHandOffMs(): number | undefined;
   /** Hand-offs that are spooled and not yet acknowledged. */
   waiting(): number;
   /** Hand-offs that failed since the start: nothing was promised of their pairs. */
@@ -37,13 +41,14 @@ export interface OpenArchive {
 }
 
 /**
- * Opens the archive. NATS need not be there.
+ * Opens the archive. NATS need not be there. `onSettled` hears how each hand-off ended and after how long, ms.
  * @throws file system errors when the spool directory cannot be used.
  */
 export async function openArchive(
   config: ArchiveConfig,
   logger: Logger,
   tracing: Tracing,
+  onSettled: (state: 'queued' | 'failed', elapsedMs: number) => void = () => {},
 ): Promise<OpenArchive> {
   const spool = await openSpool(config.spoolDirectory, config.spoolMaxBytes);
   const circuit = createCircuit((open, reason) => {
@@ -69,11 +74,15 @@ export async function openArchive(
     logger,
     handoffDeadlineMs: config.handoffDeadlineMs,
     maxPendingBytes: MEMORY_BYTES,
+    onSettled,
   });
   return {
     archive,
     storedPairs: createJetStreamStoredPairs(connection),
     spoolBytes: () => spool.bytes,
+    spoolMaxBytes: config.spoolMaxBytes,
+    spoolFiles: () => spool.files,
+    oldestHandOffMs: () => spool.oldestMs,
     waiting: () => drainer.waiting,
     failures: () => archive.failures,
     failedAttempts: () => drainer.failedAttempts,

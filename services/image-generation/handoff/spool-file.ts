@@ -60,6 +60,9 @@ export function spoolFileName({
   return `${String(createTime.getTime()).padStart(15, '0')}-${handoffId}.handoff`;
 }
 
+/** When the hand-off in a file of this name was made, milliseconds since the epoch. */
+export const spoolFileTimeMs = (name: string): number => Number.parseInt(name, 10);
+
 /** Size of the file that {@link writeSpoolFile} will write at most, bytes. */
 export function spoolFileBytes({ record, image }: Pick<SpooledHandOff, 'record' | 'image'>): number {
   return record.length + image.length + 512 + TRACE_MAX_BYTES;
