@@ -51,7 +51,11 @@ export function startOtelTracing(config: TracingConfig, logger: Logger): Tracing
       ...parseKeyPairsIntoRecord(config.resourceAttributes),
     }),
     sampler: samplerOf(config),
-    spanProcessors: [new BatchSpanProcessor(reportDelivery(exporter, config.endpoint, logger))],
+    spanProcessors: [
+      new BatchSpanProcessor(reportDelivery(exporter, config.endpoint, logger), {
+        scheduledDelayMillis: config.delayMs,
+      }),
+    ],
   });
   const tracer = provider.getTracer('sekai');
   const propagator = new W3CTraceContextPropagator();

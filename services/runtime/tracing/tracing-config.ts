@@ -32,9 +32,12 @@ export const tracingVariables = {
   OTEL_EXPORTER_OTLP_HEADERS: secret('Headers for the collector: name=value, comma-separated.').optional(),
   OTEL_EXPORTER_OTLP_TIMEOUT: integer('Longest sending of one batch, ms.', 1, 600_000).prefault('10000'),
   OTEL_SERVICE_NAME: text('Name of the process in traces.').optional(),
-  OTEL_RESOURCE_ATTRIBUTES: text('More about the process: name=value, comma-separated.').prefault(''),
+  OTEL_RESOURCE_ATTRIBUTES: text('More about the process: name=value, comma-separated.').optional(),
   OTEL_TRACES_SAMPLER: oneOf('Which traces are recorded.', SAMPLERS).prefault('parentbased_always_on'),
   OTEL_TRACES_SAMPLER_ARG: part('Part of the traces that a traceidratio sampler records.').prefault('1'),
+  OTEL_BSP_SCHEDULE_DELAY: integer('Longest a span waits to be sent with others, ms.', 1, 600_000).prefault(
+    '5000',
+  ),
   OTEL_SDK_DISABLED: otelFlag('No traces, whatever else is set.').prefault('false'),
 };
 
@@ -43,6 +46,7 @@ export interface TracingConfig {
   /** Secret: may hold a token. `name=value`, comma-separated, percent-encoded. */
   readonly headers: string | undefined;
   readonly timeoutMs: number;
+  readonly delayMs: number;
   readonly serviceName: string;
   /** `name=value`, comma-separated, percent-encoded. */
   readonly resourceAttributes: string;
@@ -59,9 +63,10 @@ export function tracingConfig(
     readonly OTEL_EXPORTER_OTLP_HEADERS?: string | undefined;
     readonly OTEL_EXPORTER_OTLP_TIMEOUT: number;
     readonly OTEL_SERVICE_NAME?: string | undefined;
-    readonly OTEL_RESOURCE_ATTRIBUTES: string;
+    readonly OTEL_RESOURCE_ATTRIBUTES?: string | undefined;
     readonly OTEL_TRACES_SAMPLER: SamplerName;
     readonly OTEL_TRACES_SAMPLER_ARG: number;
+    readonly OTEL_BSP_SCHEDULE_DELAY: number;
     readonly OTEL_SDK_DISABLED: boolean;
   },
   defaultServiceName: string,
@@ -73,8 +78,9 @@ export function tracingConfig(
     endpoint,
     headers: read.OTEL_EXPORTER_OTLP_HEADERS,
     timeoutMs: read.OTEL_EXPORTER_OTLP_TIMEOUT,
+    delayMs: read.OTEL_BSP_SCHEDULE_DELAY,
     serviceName: read.OTEL_SERVICE_NAME ?? defaultServiceName,
-    resourceAttributes: read.OTEL_RESOURCE_ATTRIBUTES,
+    resourceAttributes: read.OTEL_RESOURCE_ATTRIBUTES ?? '',
     sampler: read.OTEL_TRACES_SAMPLER,
     samplerPart: read.OTEL_TRACES_SAMPLER_ARG,
   };
