@@ -45,7 +45,7 @@ export async function startImageGeneration(
 ): Promise<ImageGeneration> {
   const logger = overrides.logger ?? createLogger('image-generation', config.logLevel);
   const tracing = await openTracing(config.tracing, logger);
-  const { metrics, observed, watch, spanOf } = createObservation(logger, config.maxCallMs, tracing);
+  const { metrics, observed, watch } = createObservation(logger, config.maxCallMs, tracing);
   const engine = observed.engine(overrides.engine ?? createProceduralEngine());
   const admission = createAdmission({ maxRunning: config.engineConcurrency, maxQueued: config.engineQueue });
   const handoff =
@@ -84,16 +84,7 @@ export async function startImageGeneration(
     closers.push(() => admin.close());
     const archiving = handoff !== undefined;
     const generateImage = observed.generateImage(useCase);
-    const { notebook } = watch;
-    const handlers = createHandlers({
-      ...config,
-      engine,
-      generateImage,
-      archiving,
-      logger,
-      notebook,
-      spanOf,
-    });
+    const handlers = createHandlers({ ...config, ...watch, engine, generateImage, archiving, logger });
     const grpc = await startGrpcServer(config.grpcListen, handlers, watch);
     closers.push(async () => {
       serving = false;

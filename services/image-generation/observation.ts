@@ -11,8 +11,7 @@ import { type ObservedGeneration, observedGeneration } from './observed-generati
 export interface Observation {
   readonly metrics: ServiceMetrics;
   readonly observed: ObservedGeneration;
-  readonly watch: CallWatch;
-  readonly spanOf: CallTraces['spanOf'];
+  readonly watch: CallWatch & Pick<CallTraces, 'spanOf'>;
 }
 
 /** `maxCallMs`: longest a call may take, whatever deadline its caller set. */
@@ -22,9 +21,9 @@ export function createObservation(logger: Logger, maxCallMs: number, tracing: Tr
   const traces = createCallTraces(tracing, notebook);
   return {
     metrics,
-    spanOf: traces.spanOf,
     observed: observedGeneration(metrics.generations),
     watch: {
+      spanOf: (call) => traces.spanOf(call),
       observers: [metrics.calls, createAccessLog(logger, notebook), traces.observer],
       notebook,
       maxCallMs,

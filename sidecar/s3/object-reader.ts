@@ -95,7 +95,7 @@ async function head(
 ): Promise<Found<{ readonly head: ObjectHead }>> {
   const operation: Operation = { method: 'HEAD', target: key, actions: ['s3:GetObject'] };
   const url = connection.location.objectUrl(key);
-  const { answered } = requestSpan(span, 'HEAD', url);
+  const answered = requestSpan(span, 'HEAD', url);
   const headers = { 'x-amz-checksum-mode': 'ENABLED' };
   const attempt = async (input: Attempt): Promise<AttemptOutcome<Found<{ head: ObjectHead }>>> => {
     const answer = await readAnswer(await sendSigned(connection, 'HEAD', url, headers, input));

@@ -27,7 +27,7 @@ export async function uploadByPost(
   span: Span = NO_SPAN,
 ): Promise<UploadReceipt> {
   const { origin, formPath } = connection.location;
-  const answered = requestSpan(span, 'POST', new URL(formPath, origin)).answered;
+  const answered = requestSpan(span, 'POST', new URL(formPath, origin));
   span.set({ 'http.request.body.size': object.body.length });
   const timeoutMs = connection.attemptTimeoutMs(object.body.length);
   const spec = specOf(connection, object, timeoutMs);

@@ -1,13 +1,10 @@
 import type { Span } from '../../services/runtime/tracing/tracing.ts';
 
-/** Tells a span of the attempts at one request. */
-export interface RequestSpan {
-  /** One attempt has been answered. */
-  answered(statusCode: number): void;
-}
-
-/** @param url Without a query: that may be signed. What is signed in a form or header stays out as well. */
-export function requestSpan(span: Span, method: string, url: URL): RequestSpan {
+/**
+ * Tells a span of a request. Returns what is to be told of each answer to it.
+ * @param url Its query, which may be signed, stays out, as does what is signed in a form or header.
+ */
+export function requestSpan(span: Span, method: string, url: URL): (statusCode: number) => void {
   let answers = 0;
   span.set({
     'http.request.method': method,
@@ -15,13 +12,11 @@ export function requestSpan(span: Span, method: string, url: URL): RequestSpan {
     'server.address': url.hostname,
     'server.port': Number(url.port || (url.protocol === 'https:' ? 443 : 80)),
   });
-  return {
-    answered(statusCode) {
-      span.set({
-        'http.response.status_code': statusCode,
-        'http.request.resend_count': answers === 0 ? undefined : answers,
-      });
-      answers += 1;
-    },
+  return (statusCode) => {
+    span.set({
+      'http.response.status_code': statusCode,
+      'http.request.resend_count': answers === 0 ? undefined : answers,
+    });
+    answers += 1;
   };
 }

@@ -105,8 +105,11 @@ function readField(reader: BinaryReader, wireType: WireType): Field {
       return BigInt(reader.fixed64());
     case WireType.Bit32:
       return reader.fixed32();
-    default:
+    case WireType.LengthDelimited:
       return reader.bytes();
+    case WireType.StartGroup:
+    case WireType.EndGroup:
+      throw new Error('OTLP has no groups');
   }
 }
 

@@ -1,14 +1,8 @@
 /** One call is one tree, from the caller through NATS to the uploads; and every call's span ends as the call did. */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type ClientReadableStream,
-  credentials,
-  makeClientConstructor,
-  Metadata,
-  type ServiceError,
-} from '@grpc/grpc-js';
+import { type ClientReadableStream, credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   type GenerateImageRequest,
@@ -20,26 +14,11 @@ import { collect, startFixture } from '../_support/image-generation-fixture.ts';
 import { createNoiseEngine } from '../_support/noise-engine.ts';
 import { type CollectedSpan, type OtlpCollector, startOtlpCollector } from '../_support/otlp-collector.ts';
 import { type StackFixture, startStackFixture } from '../_support/stack-fixture.ts';
+import { type Caller, caller, callUnknown, edges } from '../_support/traced-caller.ts';
 import { wireRequest } from '../_support/wire-request.ts';
 
 const METHOD = 'sekai.image.v1.ImageGenerationService/GenerateImage';
 const PROMPT = 'a lighthouse nobody may read about';
-
-interface Caller {
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly metadata: Metadata;
-}
-
-/** A caller with a trace of its own. */
-function caller({ sampled = true } = {}): Caller {
-  const traceId = randomBytes(16).toString('hex');
-  const spanId = randomBytes(8).toString('hex');
-  const metadata = new Metadata();
-  metadata.set('traceparent', `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`);
-  metadata.set('tracestate', 'vendor=1');
-  return { traceId, spanId, metadata };
-}
 
 const request = (fields: Partial<GenerateImageRequest> = {}): GenerateImageRequest =>
   wireRequest({
@@ -50,14 +29,6 @@ const request = (fields: Partial<GenerateImageRequest> = {}): GenerateImageReque
     requestId: randomUUID(),
     ...fields,
   });
-
-/** "parent > child" for each span of a trace, roots as "caller > name". */
-function edges(spans: readonly CollectedSpan[], { traceId, spanId }: Caller): string[] {
-  const own = spans.filter((span) => span.traceId === traceId);
-  const nameOf = (id: string): string =>
-    id === spanId ? 'caller' : (own.find((span) => span.spanId === id)?.name ?? `?${id}`);
-  return own.map(({ parentSpanId, name }) => `${nameOf(parentSpanId)} > ${name}`).toSorted();
-}
 
 const WHOLE_TREE = [
   `caller > ${METHOD}`,
@@ -284,85 +255,9 @@ async function* failing(): AsyncGenerator<never, void, undefined> {
   throw new EngineError('BAD_RESPONSE', 'the engine made nothing');
 }
 
-describe('a collector that does not do its work', () => {
-  it.each(['refusing', 'hanging', 'gone'] as const)(
-    'is %s: calls end OK, one line says so, the stop is prompt',
-    async (how) => {
-      const bad = await startOtlpCollector();
-      if (how === 'gone') await bad.stop();
-      else bad.behave(how);
-      const service = await startFixture({
-        OTEL_EXPORTER_OTLP_ENDPOINT: bad.endpoint,
-        OTEL_EXPORTER_OTLP_TIMEOUT: '500',
-        OTEL_BSP_SCHEDULE_DELAY: '20',
-        ENABLE_INTERNAL_S3_UPLOAD: 'false',
-      });
-      const warnings = (): unknown[] => service.logLines.filter(({ level }) => level === 'warn');
-      for (let i = 0; i < 3; i += 1) {
-        const { error } = await collect(service.client.generateImage(request()));
-        expect(error).toBeUndefined();
-      }
-      await vi.waitFor(() => expect(warnings()).toHaveLength(1), { timeout: 15_000 });
-      await collect(service.client.generateImage(request()));
-      await service[Symbol.asyncDispose]();
-      expect(warnings()).toMatchObject([{ msg: 'traces cannot be delivered; they are dropped' }]);
-      if (how !== 'gone') await bad.stop();
-    },
-  );
-
-  it('is heard of again when it is back', async () => {
-    const bad = await startOtlpCollector();
-    bad.behave('refusing');
-    await using service = await startFixture({
-      OTEL_EXPORTER_OTLP_ENDPOINT: bad.endpoint,
-      OTEL_BSP_SCHEDULE_DELAY: '20',
-      ENABLE_INTERNAL_S3_UPLOAD: 'false',
-    });
-    const said = (msg: string): unknown => service.logLines.find((line) => line['msg'] === msg);
-    await collect(service.client.generateImage(request()));
-    await vi.waitFor(() => expect(said('traces cannot be delivered; they are dropped')).toBeDefined(), {
-      timeout: 15_000,
-    });
-    bad.behave('well');
-    await collect(service.client.generateImage(request()));
-    await vi.waitFor(
-      () => expect(said('traces are delivered again')).toMatchObject({ lostSpans: expect.any(Number) }),
-      {
-        timeout: 15_000,
-      },
-    );
-    await bad.stop();
-  });
-});
-
 function accepted(call: ClientReadableStream<GenerateImageResponse>): Promise<void> {
   call.on('error', () => {});
   return new Promise((resolve) => {
     call.once('data', () => resolve());
-  });
-}
-
-function callUnknown(target: string, metadata: Metadata): Promise<ServiceError | null> {
-  const bytes = (message: Buffer): Buffer => message;
-  const Unknown = makeClientConstructor(
-    {
-      guess: {
-        path: '/sekai.image.v1.ImageGenerationService/Guess',
-        requestStream: false,
-        responseStream: false,
-        requestSerialize: bytes,
-        requestDeserialize: bytes,
-        responseSerialize: bytes,
-        responseDeserialize: bytes,
-      },
-    },
-    'Unknown',
-  );
-  const client = new Unknown(target, credentials.createInsecure());
-  return new Promise((resolve) => {
-    client['guess']?.(Buffer.alloc(0), metadata, (error: ServiceError | null) => {
-      client.close();
-      resolve(error);
-    });
   });
 }

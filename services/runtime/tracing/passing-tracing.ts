@@ -1,7 +1,4 @@
-import type { Span, TraceCarrier, Tracing } from './tracing.ts';
-
-/** https://www.w3.org/TR/trace-context/#traceparent-header: version, trace id, parent id, flags. */
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+import { type Span, type TraceCarrier, traceIdOf, type Tracing } from './tracing.ts';
 
 /** Records nothing. The caller's trace is passed on, and named in log lines, as if this process were not there. */
 export const passingTracing: Tracing = {
@@ -10,7 +7,7 @@ export const passingTracing: Tracing = {
 };
 
 function passingSpan(parent: TraceCarrier): Span {
-  const traceId = TRACEPARENT.exec(parent.traceparent ?? '')?.[1];
+  const traceId = traceIdOf(parent);
   const span: Span = {
     traceId,
     carrier: traceId === undefined ? {} : parent,

@@ -74,6 +74,13 @@ export function outcomeOf(error: unknown): SpanOutcome {
   return { errorType: error.name };
 }
 
+/** https://www.w3.org/TR/trace-context/#traceparent-header: version, trace id, parent id, flags. */
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** Undefined for what is not a trace context. */
+export const traceIdOf = ({ traceparent }: TraceCarrier): string | undefined =>
+  TRACEPARENT.exec(traceparent ?? '')?.[1];
+
 /** `trace_id` for a log line, so that logs and traces join; nothing outside of any trace. */
-export const traceFacts = ({ traceId }: Span): { trace_id?: string } =>
+export const traceFacts = ({ traceId }: Pick<Span, 'traceId'>): { trace_id?: string } =>
   traceId === undefined ? {} : { trace_id: traceId };
