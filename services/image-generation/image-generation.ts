@@ -4,6 +4,7 @@ import { createByteBudget } from '../runtime/byte-budget.ts';
 import type { Running } from '../runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
 import { openTracing } from '../runtime/tracing/open-tracing.ts';
+import type { Tracing } from '../runtime/tracing/tracing.ts';
 import { createAdmission } from './admission.ts';
 import type { ImageGenerationConfig } from './config.ts';
 import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
@@ -11,11 +12,11 @@ import { createProceduralEngine } from './engines/procedural/procedural-engine.t
 import { createGenerateImage } from './generate-image.ts';
 import { createHandlers } from './grpc/handlers.ts';
 import { startGrpcServer } from './grpc/server.ts';
-import { openArchive } from './handoff/open-archive.ts';
+import { type OpenArchive, openArchive } from './handoff/open-archive.ts';
 import type { ImageEncoder } from './image-encoder.ts';
 import type { ImageEngine } from './image-engine.ts';
 import { createObservation } from './observation.ts';
-import { createPendingWork } from './pending-work.ts';
+import { createPendingWork, type PendingWork } from './pending-work.ts';
 import type { PaceOptions } from './update-desk.ts';
 
 /** How the stop's time is spent, ms: running calls first, then images in the encoder, then what was handed over. */
@@ -65,14 +66,7 @@ export async function startImageGeneration(
     deliveries,
     ...(overrides.pace ? { pace: overrides.pace } : {}),
   });
-  const closers: (() => Promise<void>)[] = [
-    () => tracing.close(STOP_TRACES_MS),
-    async () => {
-      // Images that callers no longer wait for may still be on their way from the encoder to the hand-off.
-      await archivings.settled(STOP_ENCODING_MS);
-      await handoff?.close(STOP_HANDOFF_MS);
-    },
-  ];
+  const closers = [lastSteps(archivings, handoff, tracing)];
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).toReversed()) await close();
     logger.info('image service has stopped');
@@ -100,4 +94,18 @@ export async function startImageGeneration(
     await stop();
     throw error;
   }
+}
+
+/** What is left to do when no call runs any more. */
+function lastSteps(
+  archivings: PendingWork,
+  handoff: OpenArchive | undefined,
+  tracing: Tracing,
+): () => Promise<void> {
+  return async () => {
+    // Images that callers no longer wait for may still be on their way from the encoder to the hand-off.
+    await archivings.settled(STOP_ENCODING_MS);
+    await handoff?.close(STOP_HANDOFF_MS);
+    await tracing.close(STOP_TRACES_MS);
+  };
 }
