@@ -138,7 +138,7 @@ class EventWork {
     );
     await traced(this.#span, 'settle', {}, () => this.#finish(event));
     this.#span.set({ 'sekai.outcome': outcome });
-    metrics.archived(outcome);
+    metrics.archived(outcome, event.createTime);
     attempts.forget(event.imageHash);
     if (outcome === 'uploaded') {
       // Only now: a wrong secret key makes HEAD answer 403 as well, and no upload would have succeeded.
@@ -203,6 +203,7 @@ class EventWork {
     const text = `Internal S3: Failed to upload ${this.#key}: ${fault.message}`;
     if (NEEDS_AN_OPERATOR.has(kind)) this.#parts.log.error(facts, text);
     else this.#parts.log.warn(facts, text);
+    this.#parts.metrics.targetFaulty(kind);
     this.#handBack('target', retryInMs);
     return { target: 'faulty', retryAfterMs };
   }

@@ -51,12 +51,13 @@ export async function monitorQueue(parts: QueueMonitorParts, signal: AbortSignal
 }
 
 async function sweep(
-  { jsm, bucket, connection, log }: QueueMonitorParts,
+  { jsm, bucket, connection, log, metrics }: QueueMonitorParts,
   signal: AbortSignal,
 ): Promise<void> {
   const index = createJetStreamArchiveIndex(bucket);
   const chunks = createJetStreamImageChunks(connection, jsm);
   const images = await sweepOrphans({ jsm, index, chunks }, signal);
+  metrics.orphansPurged(images);
   if (images > 0) log.info({ images }, 'Archive: purged chunks of images that are archived already');
 }
 

@@ -22,7 +22,10 @@ export interface CallNotebook {
   of(call: { readonly metadata: Metadata }): CallNotes;
 }
 
-/** A call's metadata is one object from the wire to the handler (grpc-js 1.14.7), and so names the call. */
+/**
+ * A call's metadata is one object from the wire to the handler (grpc-js 1.14.7), and so names the call. Interceptors
+ * in between must pass on that object, not a copy.
+ */
 export function createCallNotebook(): CallNotebook {
   const pages = new WeakMap<Metadata, CallNotes>();
   return {

@@ -124,7 +124,8 @@ function fateOf(call: InterceptedCall, maxCallMs: number): Fate {
   const stream = streamOf(call);
   const deadline = deadlineOf(call);
   const arrived = Date.now();
-  const slackMs = Math.min(DEADLINE_SLACK_MS, (deadline - arrived) * DEADLINE_SLACK_PART);
+  const givenMs = Math.max(0, deadline - arrived);
+  const slackMs = Math.min(DEADLINE_SLACK_MS, givenMs * DEADLINE_SLACK_PART);
   const lateFrom = Math.min(deadline - slackMs, arrived + maxCallMs);
   let decided: number | undefined;
   return {
