@@ -1,15 +1,18 @@
 import {
   type CheckedArchiveEvent,
+  CONSUMER_ARCHIVER,
   decodeArchiveEvent,
   EventFault,
   isCanonicalUuid,
   isImageHash,
   NewerSchemaError,
   pairKeys,
+  STREAM_EVENTS,
 } from '../proto/archive-event.ts';
 import { type BackoffOptions, backoffDelayMs } from '../services/runtime/backoff.ts';
 import type { Logger } from '../services/runtime/logger.ts';
 import { untilAborted } from '../services/runtime/until-aborted.ts';
+import { type Span, traced, traceFacts, type Tracing } from '../services/runtime/tracing/tracing.ts';
 import type { ArchivePair, ArchiveTarget, UploadObserver } from './archive-pair.ts';
 import type { ArchiverMetrics, RetryClass } from './archiver-metrics.ts';
 import type { Attempts } from './attempts.ts';
@@ -32,6 +35,7 @@ export interface SettleEventParts {
   readonly heartbeatMs: number;
   readonly log: Logger;
   readonly metrics: ArchiverMetrics;
+  readonly tracing: Tracing;
 }
 
 /** Works on one held event until it is acknowledged, given back or buried. Never rejects. */
@@ -54,21 +58,48 @@ export function createSettleEvent(parts: SettleEventParts): SettleEvent {
   const faults = createTargetFaultLog(parts.log);
   return async (held, hardStop) => {
     const heartbeat = setInterval(() => held.working(), parts.heartbeatMs);
-    const work = new EventWork(parts, held, hardStop, warnExistenceUnknown, faults);
+    const span = startSpan(parts.tracing, held);
+    const work = new EventWork(
+      { ...parts, log: parts.log.child(traceFacts(span)) },
+      held,
+      span,
+      hardStop,
+      warnExistenceUnknown,
+      faults,
+    );
     try {
       return await work.run();
     } catch (error) {
       return await work.failed(error);
     } finally {
       clearInterval(heartbeat);
+      span.end();
     }
   };
+}
+
+/** The sender's span is the parent: an event is one message, and has one sender. */
+function startSpan(tracing: Tracing, { trace, messageId, payload, sequence }: HeldEvent): Span {
+  return tracing.start(`process ${STREAM_EVENTS}`, trace, {
+    kind: 'consumer',
+    attributes: {
+      'messaging.system.name': 'nats',
+      'messaging.destination.name': STREAM_EVENTS,
+      'messaging.operation.name': 'process',
+      'messaging.operation.type': 'process',
+      'messaging.consumer.group.name': CONSUMER_ARCHIVER,
+      'messaging.message.id': messageId,
+      'messaging.message.body.size': payload.length,
+      'sekai.sequence': sequence,
+    },
+  });
 }
 
 /** The state of one event's handling: what is known of it by the time something fails. */
 class EventWork {
   readonly #parts: SettleEventParts;
   readonly #held: HeldEvent;
+  readonly #span: Span;
   readonly #hardStop: AbortSignal;
   readonly #warnExistenceUnknown: (key: string) => void;
   readonly #faults: TargetFaultLog;
@@ -79,12 +110,14 @@ class EventWork {
   constructor(
     parts: SettleEventParts,
     held: HeldEvent,
+    span: Span,
     hardStop: AbortSignal,
     warnExistenceUnknown: (key: string) => void,
     faults: TargetFaultLog,
   ) {
     this.#parts = parts;
     this.#held = held;
+    this.#span = span;
     this.#hardStop = hardStop;
     this.#warnExistenceUnknown = warnExistenceUnknown;
     this.#faults = faults;
@@ -97,10 +130,11 @@ class EventWork {
     const { archivePair, attempts, metrics, log } = this.#parts;
     // Work that ignores its signal must not hold up a hard stop.
     const outcome = await untilAborted(
-      archivePair(event, this.#observer(event), this.#hardStop),
+      archivePair(event, this.#observer(event), this.#hardStop, this.#span),
       this.#hardStop,
     );
-    await this.#finish(event);
+    await traced(this.#span, 'settle', {}, () => this.#finish(event));
+    this.#span.set({ 'sekai.outcome': outcome });
     metrics.archived(outcome, event.createTime);
     attempts.forget(event.imageHash);
     if (outcome === 'uploaded') {
@@ -146,6 +180,7 @@ class EventWork {
   }
 
   async failed(error: unknown): Promise<TargetVerdict> {
+    this.#span.end({ errorType: errorTypeOf(error) });
     if (this.#hardStop.aborted) return this.#handBack('stopping', 0);
     if (error instanceof EventFault) return this.#bury(error);
     if (error instanceof NewerSchemaError) return this.#leaveForNewer(error);
@@ -210,6 +245,13 @@ class EventWork {
   #facts(): Readonly<Record<string, unknown>> {
     return { hash: this.#held.subjectHash, requestId: this.#event?.requestId };
   }
+}
+
+/** A word of few values. */
+function errorTypeOf(error: unknown): string {
+  if (error instanceof EventFault) return error.reason;
+  if (error instanceof TargetFault) return error.kind;
+  return error instanceof Error ? error.name : typeof error;
 }
 
 const standInId = ({ messageId, sequence }: HeldEvent): string =>

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { archiveLocationVariables } from '../runtime/archive-location.ts';
 import {
-  ConfigError,
   flag,
   integer,
   type ListenAddress,
@@ -11,10 +10,11 @@ import {
   oneOf,
   readEnvironment,
   text,
-  urlList,
 } from '../runtime/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../runtime/logger.ts';
 import { type SecurityConfig, securityConfig, securityFaults, securityVariables } from './security-config.ts';
+import { type TracingConfig, tracingConfig, tracingVariables } from '../runtime/tracing/tracing-config.ts';
+import { type NatsAccess, natsAccess, natsContradictions, natsVariables } from '../runtime/nats-access.ts';
 
 const MiB = 1024 * 1024;
 
@@ -47,7 +47,8 @@ export const imageGenerationVariables = z.object({
   ENABLE_INTERNAL_S3_UPLOAD: flag(
     'Whether images are archived. Without it no NATS is needed or dialled.',
   ).prefault('true'),
-  NATS_URL: urlList('NATS servers.', ['nats', 'tls']).prefault('nats://127.0.0.1:4222'),
+  ...natsVariables,
+  ...tracingVariables,
   HANDOFF_DEADLINE_MS: integer('Longest wait of a result for its hand-off, ms.', 0, 10_000).prefault('250'),
   SPOOL_DIR: text('Folder of the hand-off spool; one process per folder.', 'a path').prefault(
     join(tmpdir(), 'sekai-image-spool'),
@@ -73,11 +74,13 @@ export interface ImageGenerationConfig {
   /** Undefined when archiving is switched off. */
   readonly archive: ArchiveConfig | undefined;
   readonly security: SecurityConfig;
+  /** Undefined when no traces are wanted. */
+  readonly tracing: TracingConfig | undefined;
   readonly logLevel: LogLevel;
 }
 
 export interface ArchiveConfig {
-  readonly natsServers: readonly string[];
+  readonly nats: NatsAccess;
   readonly handoffDeadlineMs: number;
   readonly spoolDirectory: string;
   readonly spoolMaxBytes: number;
@@ -93,7 +96,10 @@ export interface ArchiveConfig {
 export function imageGenerationConfig(
   environment: Readonly<Record<string, string | undefined>>,
 ): ImageGenerationConfig {
-  const read = readChecked(environment);
+  const read = readEnvironment(imageGenerationVariables, environment, (raw) => [
+    ...natsContradictions(raw),
+    ...securityFaults(raw),
+  ]);
   return {
     grpcListen: read.GRPC_LISTEN,
     adminListen: read.ADMIN_LISTEN,
@@ -107,7 +113,7 @@ export function imageGenerationConfig(
     deliveryMaxBytes: read.DELIVERY_MAX_BYTES,
     archive: read.ENABLE_INTERNAL_S3_UPLOAD
       ? {
-          natsServers: read.NATS_URL,
+          nats: natsAccess(read),
           handoffDeadlineMs: read.HANDOFF_DEADLINE_MS,
           spoolDirectory: read.SPOOL_DIR,
           spoolMaxBytes: read.SPOOL_MAX_BYTES,
@@ -116,19 +122,7 @@ export function imageGenerationConfig(
         }
       : undefined,
     security: securityConfig(read),
+    tracing: tracingConfig(read, 'sekai-image-generation'),
     logLevel: read.LOG_LEVEL,
   };
-}
-
-/** Reads each variable, and checks those that only make sense together. */
-function readChecked(environment: Readonly<Record<string, string | undefined>>) {
-  const together = securityFaults(environment);
-  try {
-    const read = readEnvironment(imageGenerationVariables, environment);
-    if (together.length === 0) return read;
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    throw new ConfigError([...error.faults, ...together]);
-  }
-  throw new ConfigError(together);
 }

@@ -3,6 +3,7 @@ import { startAdminServer } from '../runtime/admin-server.ts';
 import { createByteBudget } from '../runtime/byte-budget.ts';
 import type { Running } from '../runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
+import { openTracing } from '../runtime/tracing/open-tracing.ts';
 import { createAdmission } from './admission.ts';
 import type { ImageGenerationConfig } from './config.ts';
 import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
@@ -20,6 +21,8 @@ import type { PaceOptions } from './update-desk.ts';
 /** How the stop's time is spent after the calls', ms: on images in the encoder, then on what was handed over. */
 const STOP_ENCODING_MS = 5_000;
 const STOP_HANDOFF_MS = 10_000;
+/** For the last traces; a collector that does not answer must not hold up the stop. */
+const STOP_TRACES_MS = 2_000;
 /** Then the process is stuck, ms. */
 const STOP_SPARE_MS = 5_000;
 /** Kept back for calls that are told at last that their turn does not come, ms. */
@@ -59,7 +62,8 @@ export async function startImageGeneration(
     const access = { ...config.security, ...overrides.reload, logger };
     const ports = await serve(config, workshop, access, closers);
     logger.info({ ...ports, engine: workshop.engine.name }, 'image service is ready');
-    const stopDeadlineMs = config.stopCallsMs + STOP_ENCODING_MS + STOP_HANDOFF_MS + STOP_SPARE_MS;
+    const stopDeadlineMs =
+      config.stopCallsMs + STOP_ENCODING_MS + STOP_HANDOFF_MS + STOP_TRACES_MS + STOP_SPARE_MS;
     return { ...ports, stopDeadlineMs, stop };
   } catch (error) {
     await stop();
@@ -76,10 +80,13 @@ async function openWorkshop(
   logger: Logger,
   closers: Closer[],
 ) {
-  const { metrics, observed, watch } = createObservation(logger, config.maxCallMs);
+  const tracing = await openTracing(config.tracing, logger);
+  closers.push(() => tracing.close(STOP_TRACES_MS));
+  const { metrics, observed, watch } = createObservation(logger, config.maxCallMs, tracing);
   const engine = observed.engine(overrides.engine ?? createProceduralEngine());
   const admission = createAdmission({ maxRunning: config.engineConcurrency, maxQueued: config.engineQueue });
-  const handoff = config.archive && (await openArchive(config.archive, logger, metrics.handOffSettled));
+  const handoff =
+    config.archive && (await openArchive(config.archive, logger, tracing, metrics.handOffSettled));
   const archivings = createPendingWork();
   closers.push(async () => {
     // Images that callers no longer wait for may still be on their way from the encoder to the hand-off.
@@ -121,13 +128,12 @@ async function serve(
   let serving = false;
   const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics.registry);
   closers.push(() => admin.close());
-  const { notebook } = watch;
   const handlers = createHandlers({
     ...config,
+    ...watch,
     engine,
     generateImage,
     archiving,
-    notebook,
     logger: access.logger,
   });
   const { maxConnectionAgeMs } = config;

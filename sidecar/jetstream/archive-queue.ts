@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { backoffDelayMs } from '../../services/runtime/backoff.ts';
 import type { Logger } from '../../services/runtime/logger.ts';
+import type { NatsAccess } from '../../services/runtime/nats-access.ts';
 import type { ArchiveIndex } from '../archive-index.ts';
 import type { ArchiverMetrics } from '../archiver-metrics.ts';
 import type { DeadLetters } from '../dead-letters.ts';
@@ -33,7 +34,7 @@ export interface ArchiveQueue {
 }
 
 export interface ArchiveQueueOptions {
-  readonly urls: readonly string[];
+  readonly access: NatsAccess;
   readonly replicas: number;
   readonly log: Logger;
   readonly metrics: ArchiverMetrics;
@@ -52,7 +53,7 @@ export async function openArchiveQueue(
   signal: AbortSignal,
 ): Promise<ArchiveQueue> {
   const { log } = options;
-  const link = await connectNats(options.urls, 'sekai-archiver', log, signal);
+  const link = await connectNats(options.access, 'sekai-archiver', log, signal);
   try {
     const topology: TopologyOptions = { replicas: options.replicas, onMismatch: mismatchReporter(log) };
     const { jsm, bucket } = await retryUntilReady(link, topology, log, signal);

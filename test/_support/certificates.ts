@@ -1,6 +1,6 @@
 /** Certificates for tests, made on the spot: authorities, servers, clients. */
-// oxlint-disable-next-line import/no-unassigned-import -- it must run before @peculiar/x509 does
-import './reflect-metadata.ts';
+// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 needs it, and must come after it
+import 'reflect-metadata';
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,

@@ -32,7 +32,7 @@ test('the line of a call tells who, what, how long and how much, and the trace; 
       requestId,
       caller: '127.0.0.1',
       peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
-      traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+      trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
       messages: events.length,
       bytes: events.reduce((sum, each) => sum + GenerateImageResponse.encode(each).finish().length, 0),
       promptBytes: 15,

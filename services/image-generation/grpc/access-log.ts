@@ -7,8 +7,6 @@ import { statusName } from './status-names.ts';
 
 /** Longest piece of a line that a peer makes up, characters. */
 const MAX_TEXT = 100;
-/** W3C Trace Context, version 00. */
-const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /**
  * One line, `call ended`, for every call, refused and unknown ones included. Streams that end OK always have theirs:
@@ -36,7 +34,6 @@ export function createAccessLog(logger: Logger, notebook: CallNotebook, now?: ()
 
 function line(call: ObservedCall, end: CallEnd, deadlineMs: number, notebook: CallNotebook): object {
   const { unknownPath, ...notes } = notebook.of(call);
-  const trace = TRACEPARENT.exec(String(call.metadata.get('traceparent')[0]));
   return {
     method: call.method,
     ...(call.method === UNKNOWN_METHOD ? { path: unknownPath?.slice(0, MAX_TEXT) } : {}),
@@ -47,6 +44,5 @@ function line(call: ObservedCall, end: CallEnd, deadlineMs: number, notebook: Ca
     bytes: end.bytesSent,
     messages: end.messagesSent,
     ...(Number.isFinite(deadlineMs) ? { deadlineMs } : {}),
-    ...(trace === null ? {} : { traceId: trace[1] }),
   };
 }

@@ -7,6 +7,8 @@ export interface CallNotes {
   readonly caller?: string;
   /** `ErrorInfo.reason` of a call that failed. */
   readonly reason?: string;
+  /** Of the trace that the call belongs to; in this spelling everywhere, so that logs and traces join. */
+  readonly trace_id?: string;
   readonly promptBytes?: number;
   readonly promptHash?: string;
   /** What a peer called that does not exist. */

@@ -4,6 +4,7 @@ import type {
   GenerateImageResponse,
 } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import { type Logger, promptFacts } from '../../runtime/logger.ts';
+import type { Span } from '../../runtime/tracing/tracing.ts';
 import type { CallContext, GenerateImage } from '../generate-image.ts';
 import type { ImageEngine } from '../image-engine.ts';
 import { checkImageRequest } from '../image-request.ts';
@@ -23,6 +24,7 @@ export interface GenerateImageHandlerDependencies {
   readonly notebook: CallNotebook;
   /** Longest a call may take, whatever deadline the caller set, ms. */
   readonly maxCallMs: number;
+  readonly spanOf: (call: Pick<Call, 'metadata'>) => Span;
 }
 
 /** Of a request id that was not checked; a UUID has 36 characters. */
@@ -35,7 +37,7 @@ type Call = ServerWritableStream<GenerateImageRequest, GenerateImageResponse>;
  * grpc-js does not await handlers, and a rejection would end the process.
  */
 export function createGenerateImageHandler(dependencies: GenerateImageHandlerDependencies) {
-  const { engine, generateImage, logger, notebook, maxCallMs } = dependencies;
+  const { engine, generateImage, logger, notebook, maxCallMs, spanOf } = dependencies;
 
   async function* responses(
     call: Call,
@@ -54,7 +56,7 @@ export function createGenerateImageHandler(dependencies: GenerateImageHandlerDep
 
   return async function handleGenerateImage(call: Call): Promise<void> {
     const closed = streamClosed(call);
-    const context = { ...callSignal(call, maxCallMs), caller: callerOf(call) };
+    const context = { ...callSignal(call, maxCallMs), caller: callerOf(call), span: spanOf(call) };
     const { requestId, prompt } = call.request;
     notebook.note(call, {
       ...(requestId === '' ? {} : { requestId: requestId.slice(0, MAX_ID_LENGTH) }),

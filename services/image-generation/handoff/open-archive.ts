@@ -1,5 +1,6 @@
 /** Puts the hand-off together: spool, connection, publisher, drainer, archive. */
 import type { Logger } from '../../runtime/logger.ts';
+import type { Tracing } from '../../runtime/tracing/tracing.ts';
 import type { Archive } from '../archive.ts';
 import type { ArchiveConfig } from '../config.ts';
 import type { StoredPairs } from '../stored-pairs.ts';
@@ -46,6 +47,7 @@ export interface OpenArchive {
 export async function openArchive(
   config: ArchiveConfig,
   logger: Logger,
+  tracing: Tracing,
   onSettled: (state: 'queued' | 'failed', elapsedMs: number) => void = () => {},
 ): Promise<OpenArchive> {
   const spool = await openSpool(config.spoolDirectory, config.spoolMaxBytes);
@@ -53,8 +55,8 @@ export async function openArchive(
     if (open) logger.warn({ reason }, 'hand-off circuit open: images stay in the spool');
     else logger.info('hand-off circuit closed');
   });
-  const connection = openJetStreamConnection(config.natsServers, logger);
-  const publisher = createJetStreamPublisher(connection);
+  const connection = openJetStreamConnection(config.nats, logger);
+  const publisher = createJetStreamPublisher(connection, tracing);
   const drainer = startDrainer({
     spool,
     publisher,

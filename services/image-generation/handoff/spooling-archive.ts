@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { pairKeys } from '../../../proto/archive-event.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { traceFacts, traceIdOf } from '../../runtime/tracing/tracing.ts';
 import type { Archive, ArchivePair, HandOff, HandOffState } from '../archive.ts';
 import type { Circuit } from './circuit.ts';
 import type { Drainer } from './drainer.ts';
@@ -74,11 +75,12 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
     }
   }
 
-  function fail({ imageHash, requestId, handoffId }: SpooledHandOff, phases: Phases, error: unknown): void {
+  function fail(spooled: SpooledHandOff, phases: Phases, error: unknown): void {
+    const { imageHash, requestId, handoffId: handOffId, trace } = spooled;
     failures += 1;
     phases.enter('failed');
     logger.error(
-      { imageHash, requestId, handOffId: handoffId, err: error },
+      { imageHash, requestId, handOffId, ...traceFacts({ traceId: traceIdOf(trace) }), err: error },
       `Internal S3: Failed to upload ${pairKeys(prefix, imageHash).image}: it could not be handed over`,
     );
   }
