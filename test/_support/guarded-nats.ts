@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, Events, type NatsConnection } from 'nats';
 import { startNatsServer } from '../../deploy/dev/nats-server.ts';
+import type { NatsAccess } from '../../services/runtime/nats-access.ts';
 import { natsConnectionOptions } from '../../services/runtime/nats-connection-options.ts';
 
 export type NatsUser = 'sekai-service' | 'sekai-archiver' | 'sekai-operator';
@@ -37,7 +38,7 @@ export async function startGuardedNats(binary: string): Promise<GuardedNats> {
   return {
     url,
     async connect(user) {
-      const connection = await connect(await optionsFor(url(user)));
+      const connection = await connect(natsConnectionOptions(accessTo(url(user)), 'test'));
       opened.push(connection);
       return connection;
     },
@@ -53,7 +54,12 @@ export async function startGuardedNats(binary: string): Promise<GuardedNats> {
   };
 }
 
-const optionsFor = async (url: string) => ({ ...natsConnectionOptions([url], 'test') });
+/** A login in the URL, without TLS. */
+export const accessTo = (url: string): NatsAccess => ({
+  urls: [url],
+  login: { kind: 'urls' },
+  tls: undefined,
+});
 
 /** What the server refuses when `act` is done over `connection`: the error's text, or undefined for nothing. */
 export async function refusalOf(connection: NatsConnection, act: () => void): Promise<string | undefined> {

@@ -21,7 +21,13 @@ import { deleteStored } from '../../sidecar/jetstream/stored-message.ts';
 import { ensureConsumer } from '../../sidecar/jetstream/topology.ts';
 import { createLogger } from '../../services/runtime/logger.ts';
 import { publishEvent, testEvent, testImage } from '../_support/archive-bench.ts';
-import { type GuardedNats, type NatsUser, refusalOf, startGuardedNats } from '../_support/guarded-nats.ts';
+import {
+  accessTo,
+  type GuardedNats,
+  type NatsUser,
+  refusalOf,
+  startGuardedNats,
+} from '../_support/guarded-nats.ts';
 import {
   collect,
   type ImageGenerationFixture,
@@ -114,7 +120,10 @@ describe.each(natsServerBinaries())('nats-server $version', ({ binary }) => {
     const publisher = await nats.connect('sekai-service');
     const event = testEvent(announced, { chunkBytes: 256 * 1024 });
     await publishEvent(publisher, event, testImage(600_000));
-    const operator = await openOperatorQueue([nats.url('sekai-operator')], new AbortController().signal);
+    const operator = await openOperatorQueue(
+      accessTo(nats.url('sekai-operator')),
+      new AbortController().signal,
+    );
     const letter = await vi.waitFor(
       async () => {
         for await (const found of operator.letters(new AbortController().signal)) return found;

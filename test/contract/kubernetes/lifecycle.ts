@@ -16,26 +16,34 @@ import {
 } from './manifests.ts';
 import { fault } from './security.ts';
 
+const textOf = (file: string): string =>
+  readFileSync(join(import.meta.dirname, '..', '..', '..', file), 'utf8');
+
 /** A number in a file that does not export it. */
 function numberIn(file: string, name: string): number {
-  const text = readFileSync(join(import.meta.dirname, '..', '..', '..', file), 'utf8');
-  const found = new RegExp(`const ${name} = ([\\d_]+);`).exec(text)?.[1];
+  const found = new RegExp(`const ${name} = ([\\d_]+);`).exec(textOf(file))?.[1];
   if (found === undefined) throw new Error(`${file} has no ${name}`);
   return Number(found.replaceAll('_', ''));
 }
 
+const SERVICE = 'services/image-generation/image-generation.ts';
+
 /** What the service's stop takes after the calls' time, ms; kubernetes.test.ts asks a running service as well. */
-export const AFTER_CALLS_MS = ['STOP_ENCODING_MS', 'STOP_HANDOFF_MS', 'STOP_SPARE_MS']
-  .map((name) => numberIn('services/image-generation/image-generation.ts', name))
-  .reduce((sum, ms) => sum + ms, 0);
+export const AFTER_CALLS_MS = (
+  /const stopDeadlineMs =\s+config\.stopCallsMs([^;]*);/.exec(textOf(SERVICE))?.[1] ?? ''
+)
+  .split('+')
+  .map((name) => name.trim())
+  .filter((name) => name !== '')
+  .reduce((sum, name) => sum + numberIn(SERVICE, name), 0);
+
+/** What the archiver's stop takes, ms. */
+export const ARCHIVER_STOP_MS = numberIn('sidecar/main.ts', 'STOP_DEADLINE_MS');
 
 /** Longest time that a program takes to stop, from its code and configuration, s. */
 function stopSeconds(process: Process): number {
   const config = readConfig(process);
-  const stopMs =
-    config.program === 'service'
-      ? config.stopCallsMs + AFTER_CALLS_MS
-      : numberIn('sidecar/main.ts', 'STOP_DEADLINE_MS');
+  const stopMs = config.program === 'service' ? config.stopCallsMs + AFTER_CALLS_MS : ARCHIVER_STOP_MS;
   return stopMs / 1_000;
 }
 

@@ -136,8 +136,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Mutation[]>> = {
     ['prod+monitoring', 'another path', '"path":"/metrics"', '"path":"/"'],
   ],
   'the grace period suffices': [
-    ['prod', 'less', '"terminationGracePeriodSeconds":90', '"terminationGracePeriodSeconds":60'],
-    ['prod', "Kubernetes' default", '"terminationGracePeriodSeconds":90,', ''],
+    ['prod', 'less', '"terminationGracePeriodSeconds":95', '"terminationGracePeriodSeconds":60'],
+    ['prod', "Kubernetes' default", '"terminationGracePeriodSeconds":95,', ''],
     ['prod', 'more time for calls', '"SPOOL_DIR"', '"STOP_CALLS_SECONDS":"120","SPOOL_DIR"'],
     ['prod', 'a long sleep', '"sleep":{"seconds":5}', '"sleep":{"seconds":30}'],
   ],

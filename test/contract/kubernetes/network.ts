@@ -125,6 +125,7 @@ interface Rule {
 }
 
 const DNS = 53;
+/** Where traces go when nothing else is said; an overlay may switch them on at any time. */
 const OTLP_HTTP = 4318;
 
 /** For each of our pods: what it listens on is let in, what it dials is let out, and nothing else. */
@@ -140,7 +141,7 @@ export const networkPoliciesFit: Policy = (manifests) =>
     const listens = ours
       .flatMap(({ container }) => container.ports ?? [])
       .map(({ containerPort }) => containerPort);
-    const dials = [...ours.flatMap(portsDialled), DNS, OTLP_HTTP];
+    const dials = [...ours.flatMap(portsDialled), DNS];
     const [letIn, letOut] = [portsOf(policy.ingress), portsOf(policy.egress)];
     return [
       ...fault(
@@ -154,12 +155,8 @@ export const networkPoliciesFit: Policy = (manifests) =>
         `${workload.name}: a rule is for everybody`,
       ),
       ...unlike(`${workload.name}: ports let in`, letIn, listens),
-      ...missing(
-        `${workload.name}: ports let out`,
-        letOut,
-        dials.filter((port) => port !== OTLP_HTTP),
-      ),
-      ...missing(`${workload.name}: ports dialled`, dials, letOut),
+      ...missing(`${workload.name}: ports let out`, letOut, dials),
+      ...missing(`${workload.name}: ports dialled`, [...dials, OTLP_HTTP], letOut),
     ];
   });
 
@@ -168,7 +165,9 @@ function portsDialled(process: Parameters<typeof readConfig>[0]): number[] {
   const nats = (environment['NATS_URL'] ?? '').split(',').map((url) => Number(new URL(url).port || '4222'));
   const { protocol, port } = new URL(environment['S3_ENDPOINT'] ?? 'https://s3');
   const s3 = Number(port || (protocol === 'https:' ? '443' : '80'));
-  return process.program === 'archiver' ? [...nats, s3] : nats;
+  const collector = environment['OTEL_EXPORTER_OTLP_ENDPOINT'];
+  const traces = collector === undefined ? [] : [Number(new URL(collector).port)];
+  return [...nats, ...traces, ...(process.program === 'archiver' ? [s3] : [])];
 }
 
 const portsOf = (rules: readonly Rule[] = []): number[] =>
