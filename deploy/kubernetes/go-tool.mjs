@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, '..', '..');
  * The path of the executable, which is built the first time.
  * @param {string} name
  * @param {string} goPackage With its version, which is what makes it the same everywhere.
- * @returns {string | undefined} Undefined without Go.
+ * @returns {string | undefined} Undefined without Go 1.24 or later.
  * @throws {Error} when Go is there and cannot build it.
  */
 export function goTool(name, goPackage) {
@@ -24,7 +24,7 @@ export function goTool(name, goPackage) {
 }
 
 /**
- * The folder of a Go module's files; undefined without Go.
+ * The folder of a Go module's files; undefined without Go 1.24 or later.
  * @param {string} goModule With its version.
  * @returns {string | undefined}
  */
@@ -39,10 +39,14 @@ function go(args, more) {
   return execFileSync('go', args, { cwd: import.meta.dirname, encoding: 'utf8', env });
 }
 
-export function hasGo() {
+/** The oldest Go that builds what is built here. Older ones may fetch a newer toolchain, or be forbidden to. */
+const OLDEST_GO = [1, 24];
+
+function hasGo() {
   try {
-    execFileSync('go', ['version'], { stdio: 'ignore' });
-    return true;
+    const version = execFileSync('go', ['version'], { encoding: 'utf8' });
+    const [, major, minor] = /go(\d+)\.(\d+)/.exec(version) ?? [];
+    return Number(major) > OLDEST_GO[0] || (Number(major) === OLDEST_GO[0] && Number(minor) >= OLDEST_GO[1]);
   } catch {
     return false;
   }

@@ -58,7 +58,9 @@ const build = (kustomize, folder) =>
 function main(check) {
   const kustomize = process.env.KUSTOMIZE || goTool('kustomize', KUSTOMIZE);
   if (kustomize === undefined) {
-    console.log('SKIPPED rendering of deploy/kubernetes: no Go on this machine, and no KUSTOMIZE');
+    console.log(
+      'SKIPPED rendering of deploy/kubernetes: no Go 1.24 or later on this machine, and no KUSTOMIZE',
+    );
     return check ? 0 : 1;
   }
   const wanted = Object.entries(RENDERINGS).map(([name, parts]) => [

@@ -100,14 +100,15 @@ const FAULTS = [
 
 function main() {
   const kubeconform = goTool('kubeconform', KUBECONFORM);
-  if (kubeconform === undefined) {
-    console.log('SKIPPED strict schema check of deploy/kubernetes: no Go on this machine');
+  const [kubernetes, operator] = [KUBERNETES, PROMETHEUS_OPERATOR].map(goModuleFolder);
+  if (kubeconform === undefined || kubernetes === undefined || operator === undefined) {
+    console.log('SKIPPED strict schema check of deploy/kubernetes: no Go 1.24 or later on this machine');
     return 0;
   }
   const schemas = mkdtempSync(join(here, '.schemas-'));
   try {
-    writeKubernetesSchemas(schemas, join(goModuleFolder(KUBERNETES), 'api/openapi-spec/swagger.json'));
-    const custom = join(goModuleFolder(PROMETHEUS_OPERATOR), 'example/prometheus-operator-crd');
+    writeKubernetesSchemas(schemas, join(kubernetes, 'api/openapi-spec/swagger.json'));
+    const custom = join(operator, 'example/prometheus-operator-crd');
     writeCustomResourceSchemas(schemas, join(custom, 'monitoring.coreos.com_podmonitors.yaml'));
     const rendered = readdirSync(join(here, 'rendered')).map((file) => join(here, 'rendered', file));
     const { good, output } = check(kubeconform, schemas, rendered);

@@ -1,4 +1,4 @@
-/** The image's own install and start commands, run without a container engine. */
+/** The image's own install and start commands, run without a container engine: in CI, or with CI=true, as root. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
