@@ -51,9 +51,19 @@ export function whyNoImage(): string | undefined {
 
 /** @throws {Error} with what a step printed when it fails. */
 export async function buildImage(root: string): Promise<BuiltImage> {
-  const stages = parseDockerfile(readFileSync(join(root, 'deploy', 'Dockerfile'), 'utf8'));
   const scratch = await mkdtemp(join(tmpdir(), 'sekai-image-steps-'));
-  chmodSync(scratch, 0o755);
+  const remove = (): void => rmSync(scratch, { recursive: true, force: true });
+  try {
+    chmodSync(scratch, 0o755);
+    return { ...(await buildIn(scratch, root)), remove };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+async function buildIn(scratch: string, root: string): Promise<Omit<BuiltImage, 'remove'>> {
+  const stages = parseDockerfile(readFileSync(join(root, 'deploy', 'Dockerfile'), 'utf8'));
   const home = ownedFolder(scratch, 'home');
   for (const stage of stages.slice(0, -1)) await buildStage(stage, root, scratch, home);
   const stage = stages.at(-1);
@@ -71,7 +81,6 @@ export async function buildImage(root: string): Promise<BuiltImage> {
         env: { ...withThisNode(environment), ...more },
         stdio: ['ignore', 'pipe', 'pipe'],
       }),
-    remove: () => rmSync(scratch, { recursive: true, force: true }),
   };
 }
 
