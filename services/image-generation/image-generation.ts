@@ -21,8 +21,8 @@ import type { PaceOptions } from './update-desk.ts';
 /** How the stop's time is spent after the calls', ms: on images in the encoder, then on what was handed over. */
 const STOP_ENCODING_MS = 5_000;
 const STOP_HANDOFF_MS = 10_000;
-/** Then the process is stuck, ms. */
-const STOP_SPARE_MS = 5_000;
+/** All of a stop after the calls, with 5 s to spare: then the process is stuck, ms. */
+const STOP_AFTER_CALLS_MS = STOP_ENCODING_MS + STOP_HANDOFF_MS + 5_000;
 /** Kept back for calls that are told at last that their turn does not come, ms. */
 const STOP_REFUSAL_MS = 500;
 
@@ -78,29 +78,23 @@ export async function startImageGeneration(
     const metrics = createMetrics(admission, handoff);
     const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics);
     closers.push(() => admin.close());
-    const { maxCallMs, maxConnectionAgeMs, chunkBytes } = config;
+    const { maxCallMs, chunkBytes, stopCallsMs } = config;
+    const common = { engine, logger };
+    const generating = createGenerateImageHandler({ ...common, generateImage, maxCallMs });
     const archiving = handoff !== undefined;
-    const grpc = await startGrpcServer(
-      config.grpcListen,
-      {
-        generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs }),
-        getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, archiving, logger }),
-      },
-      { maxCallMs, maxConnectionAgeMs },
-    );
+    const telling = createGetCapabilitiesHandler({ ...common, chunkBytes, archiving });
+    const handlers = { generateImage: generating, getCapabilities: telling };
+    const grpc = await startGrpcServer(config.grpcListen, handlers, config);
     closers.push(async () => {
       serving = false;
-      admission.close(config.stopCallsMs - STOP_REFUSAL_MS);
-      await grpc.stop(config.stopCallsMs);
+      admission.close(stopCallsMs - STOP_REFUSAL_MS);
+      await grpc.stop(stopCallsMs);
     });
     grpc.setServing(true);
     serving = true;
-    logger.info(
-      { grpcPort: grpc.port, adminPort: admin.port, engine: engine.name },
-      'image service is ready',
-    );
-    const stopDeadlineMs = config.stopCallsMs + STOP_ENCODING_MS + STOP_HANDOFF_MS + STOP_SPARE_MS;
-    return { grpcPort: grpc.port, adminPort: admin.port, stopDeadlineMs, stop };
+    const ports = { grpcPort: grpc.port, adminPort: admin.port };
+    logger.info({ ...ports, engine: engine.name }, 'image service is ready');
+    return { ...ports, stopDeadlineMs: stopCallsMs + STOP_AFTER_CALLS_MS, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -75,6 +75,8 @@ test('SIGTERM in the middle of 50 streams, with an open health watch: all end OK
   expect(ended.map(({ error }) => error?.message)).toEqual(calls.map(() => undefined));
   expect(ended.every(isIntact)).toBe(true);
   expect(await exited).toBe(0);
+  // Every line is a line of our log: Node had nothing to warn of.
+  expect(service.lines.filter((line) => typeof line['level'] !== 'number')).toEqual([]);
   watch.close();
   expect(await spooled()).toEqual([]);
   const hashes = new Set(ended.map((call) => only(call, 'result').imageHash));

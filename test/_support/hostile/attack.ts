@@ -25,14 +25,15 @@ const PATIENCE_MS = 300;
 /** Sends `count` frames and requests; resolves with how many of each kind were sent. */
 export async function attack({ port, count, seed, name }: AttackOptions): Promise<Record<string, number>> {
   const sent: Record<string, number> = {};
-  let left = count;
+  let total = 0;
   let connections = 0;
   const add = (kind: string, items: number): void => {
     sent[kind] = (sent[kind] ?? 0) + items;
-    left -= items;
+    total += items;
   };
+  const done = (): boolean => total >= count;
   const peer = async (): Promise<void> => {
-    while (left > 0) {
+    while (!done()) {
       connections += 1;
       const random = seededRandom(seed, `${name} ${connections}`);
       if (random.next() < 0.3) await sendRequests(port, random, add);

@@ -40,7 +40,8 @@ export async function startBesiegedService(): Promise<BesiegedService> {
     onLine: (line) => {
       logged.lines += 1;
       logged.bytes += JSON.stringify(line).length + 1;
-      const text = `${line.msg ?? ''} ${String(line['code'] ?? '')}`;
+      const { msg = '', code } = line;
+      const text = typeof code === 'string' ? `${msg} ${code}` : msg;
       logged.texts[text] = (logged.texts[text] ?? 0) + 1;
       // Lines that are not ours have no level: a stack that Node printed, for example.
       const severe = typeof line['level'] !== 'number' || line['level'] >= WARN;
