@@ -15,7 +15,7 @@ test('broken frames, messages and headers: the service serves others meanwhile, 
   expect(service.running).toBe(true);
   expect(Object.values(sent).reduce((a, b) => a + b, 0)).toBeGreaterThanOrEqual(COUNT);
   expect(Object.keys(sent).length).toBeGreaterThan(10);
-  expect(sent[UNANSWERED]).toBeUndefined();
+  expect(Object.keys(sent).filter((kind) => kind.startsWith(UNANSWERED))).toEqual([]);
   expect(service.logged.severe).toEqual([]);
   expect(service.logged.lines).toBeLessThan(COUNT);
   expect(await service.stop()).toBe(0);

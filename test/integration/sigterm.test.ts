@@ -8,7 +8,10 @@ import { service as healthDefinition } from 'grpc-health-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type ManagedProcess, startManagedProcess } from '../../deploy/dev/managed-process.ts';
 import { STREAM_EVENTS } from '../../proto/archive-event.ts';
-import { ArchiveState } from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
+import {
+  ArchiveState,
+  GenerateImageRequest,
+} from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import { QUEUE_FOLDER } from '../../services/image-generation/handoff/spool-file.ts';
 import { collect, only, startFixture } from '../_support/image-generation-fixture.ts';
 import { startNatsFixture } from '../_support/nats-fixture.ts';
@@ -46,7 +49,7 @@ const callsInTheMiddle = (service: ManagedProcess, calls: number) =>
   Promise.all(
     Array.from({ length: calls }, (_, seed) => {
       const grain = [{ name: 'film-grain', strength: 1, textEncoderStrength: undefined }];
-      const size = { width: 384, height: 384, imageQuality: 100 };
+      const size = { width: 512, height: 512, imageQuality: 100 };
       return callAndPause(targetOf(service), wireRequest({ seed, steps: 1, loras: grain, ...size }));
     }),
   );
@@ -76,7 +79,7 @@ test('SIGTERM in the middle of 50 streams, with an open health watch: all end OK
   expect(ended.every(isIntact)).toBe(true);
   expect(await exited).toBe(0);
   // Every line is a line of our log: Node had nothing to warn of.
-  expect(service.lines.filter((line) => typeof line['level'] !== 'number')).toEqual([]);
+  expect(service.lines.filter((line) => typeof line['level'] !== 'string')).toEqual([]);
   watch.close();
   expect(await spooled()).toEqual([]);
   const hashes = new Set(ended.map((call) => only(call, 'result').imageHash));

@@ -85,15 +85,16 @@ async function sendRequests(
   });
   const kinds = Object.keys(REQUEST_ATTACKS) as (keyof typeof REQUEST_ATTACKS)[];
   for (let round = random.integer(1, 4); round > 0; round -= 1) {
-    const ended: Promise<boolean>[] = [];
+    const ended: Promise<unknown>[] = [];
     for (let each = 0; each < 16 && !session.closed && !session.destroyed; each += 1) {
       const kind = random.pick(kinds);
       const request = REQUEST_ATTACKS[kind](random);
-      ended.push(send(session, request, random));
+      ended.push(
+        send(session, request, random).then((answered) => answered || add(`${UNANSWERED} ${kind}`, 1)),
+      );
       add(kind, 1);
     }
-    const unanswered = (await Promise.all(ended)).filter((answered) => !answered).length;
-    if (unanswered > 0) add(UNANSWERED, unanswered);
+    await Promise.all(ended);
   }
   if (random.next() < 0.5) session.destroy();
   else session.close();

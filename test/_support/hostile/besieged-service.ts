@@ -20,7 +20,7 @@ export interface BesiegedService {
   stop(): Promise<number | null>;
 }
 
-const WARN = 40;
+const EVERYDAY_LEVELS: readonly unknown[] = ['debug', 'info'];
 const SEVERE_KEPT = 20;
 
 export async function startBesiegedService(): Promise<BesiegedService> {
@@ -44,7 +44,7 @@ export async function startBesiegedService(): Promise<BesiegedService> {
       const text = typeof code === 'string' ? `${msg} ${code}` : msg;
       logged.texts[text] = (logged.texts[text] ?? 0) + 1;
       // Lines that are not ours have no level: a stack that Node printed, for example.
-      const severe = typeof line['level'] !== 'number' || line['level'] >= WARN;
+      const severe = !EVERYDAY_LEVELS.includes(line['level']);
       if (severe && logged.severe.length < SEVERE_KEPT) logged.severe.push(line);
     },
   });
