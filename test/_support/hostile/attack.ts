@@ -16,7 +16,7 @@ export interface AttackOptions {
 }
 
 /** Under this name requests are counted whose stream the server left open on a connection that was still good. */
-export const UNANSWERED = 'unanswered';
+const UNANSWERED = 'unanswered';
 
 const PEERS = 96;
 /** How long a peer waits for the server to close a connection that it has ended, ms. */
