@@ -23,8 +23,8 @@ const STOP_ENCODING_MS = 5_000;
 const STOP_HANDOFF_MS = 10_000;
 /** For the last traces; a collector that does not answer must not hold up the stop. */
 const STOP_TRACES_MS = 2_000;
-/** Then the process is stuck, ms. */
-const STOP_SPARE_MS = 5_000;
+/** All of a stop after the calls, with 5 s to spare: then the process is stuck, ms. */
+const STOP_AFTER_CALLS_MS = STOP_ENCODING_MS + STOP_HANDOFF_MS + STOP_TRACES_MS + 5_000;
 /** Kept back for calls that are told at last that their turn does not come, ms. */
 const STOP_REFUSAL_MS = 500;
 
@@ -62,9 +62,7 @@ export async function startImageGeneration(
     const access = { ...config.security, ...overrides.reload, logger };
     const ports = await serve(config, workshop, access, closers);
     logger.info({ ...ports, engine: workshop.engine.name }, 'image service is ready');
-    const stopDeadlineMs =
-      config.stopCallsMs + STOP_ENCODING_MS + STOP_HANDOFF_MS + STOP_TRACES_MS + STOP_SPARE_MS;
-    return { ...ports, stopDeadlineMs, stop };
+    return { ...ports, stopDeadlineMs: config.stopCallsMs + STOP_AFTER_CALLS_MS, stop };
   } catch (error) {
     await stop();
     throw error;
