@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { archiveLocationVariables } from '../runtime/archive-location.ts';
 import {
+  ConfigError,
+  type ConfigFault,
   flag,
   integer,
   type ListenAddress,
@@ -13,6 +15,7 @@ import {
   urlList,
 } from '../runtime/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../runtime/logger.ts';
+import { type EngineConfig, engineConfig, engineVariables } from './engines/config.ts';
 
 const MiB = 1024 * 1024;
 
@@ -20,8 +23,7 @@ const MiB = 1024 * 1024;
 export const imageGenerationVariables = z.object({
   GRPC_LISTEN: listenAddress('Where callers connect.').prefault('0.0.0.0:50051'),
   ADMIN_LISTEN: listenAddress('Where /healthz, /readyz and /metrics are.').prefault('0.0.0.0:9464'),
-  ENGINE: oneOf('What makes the images.', ['procedural']).prefault('procedural'),
-  ENGINE_CONCURRENCY: integer('Generations that run at once.', 1, 256).prefault('4'),
+  ...engineVariables,
   ENGINE_QUEUE: integer('Generations that may wait for a place.', 0, 10_000).prefault('64'),
   MAX_CALL_SECONDS: integer('Longest a call may take, whatever deadline it has.', 1, 3_600).prefault('300'),
   CHUNK_BYTES: integer('Image bytes in one message of the stream.', 16 * 1024, MiB).prefault(
@@ -49,8 +51,9 @@ export const imageGenerationVariables = z.object({
 export interface ImageGenerationConfig {
   readonly grpcListen: ListenAddress;
   readonly adminListen: ListenAddress;
-  readonly engine: 'procedural';
-  readonly engineConcurrency: number;
+  readonly engine: EngineConfig;
+  /** Undefined: as many as the engine does at once. */
+  readonly engineConcurrency: number | undefined;
   readonly engineQueue: number;
   readonly maxCallMs: number;
   readonly chunkBytes: number;
@@ -78,10 +81,13 @@ export function imageGenerationConfig(
   environment: Readonly<Record<string, string | undefined>>,
 ): ImageGenerationConfig {
   const read = readEnvironment(imageGenerationVariables, environment);
+  const faults: ConfigFault[] = [];
+  const engine = engineConfig(read, faults);
+  if (faults.length > 0) throw new ConfigError(faults);
   return {
     grpcListen: read.GRPC_LISTEN,
     adminListen: read.ADMIN_LISTEN,
-    engine: read.ENGINE,
+    engine,
     engineConcurrency: read.ENGINE_CONCURRENCY,
     engineQueue: read.ENGINE_QUEUE,
     maxCallMs: read.MAX_CALL_SECONDS * 1_000,

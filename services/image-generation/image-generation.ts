@@ -6,7 +6,7 @@ import { createLogger, type Logger } from '../runtime/logger.ts';
 import { createAdmission } from './admission.ts';
 import type { ImageGenerationConfig } from './config.ts';
 import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
-import { createProceduralEngine } from './engines/procedural/procedural-engine.ts';
+import { createEngine } from './engines/create-engine.ts';
 import { createGenerateImage } from './generate-image.ts';
 import { createGenerateImageHandler } from './grpc/generate-image-handler.ts';
 import { createGetCapabilitiesHandler } from './grpc/get-capabilities-handler.ts';
@@ -22,6 +22,9 @@ import type { PaceOptions } from './update-desk.ts';
 export const STOP_CALLS_MS = 30_000;
 export const STOP_ENCODING_MS = 5_000;
 export const STOP_HANDOFF_MS = 10_000;
+
+/** Generations at once, for an engine that does not say how many it can do. */
+const DEFAULT_CONCURRENCY = 4;
 
 export interface ImageGeneration extends Running {
   readonly grpcPort: number;
@@ -42,9 +45,10 @@ export async function startImageGeneration(
   overrides: ImageGenerationOverrides = {},
 ): Promise<ImageGeneration> {
   const logger = overrides.logger ?? createLogger('image-generation', config.logLevel);
-  const engine = overrides.engine ?? createProceduralEngine();
-  const admission = createAdmission({ maxRunning: config.engineConcurrency, maxQueued: config.engineQueue });
   const handoff = config.archive === undefined ? undefined : await openArchive(config.archive, logger);
+  const engine = overrides.engine ?? (await createEngine(config.engine, logger));
+  const maxRunning = config.engineConcurrency ?? engine.capacity ?? DEFAULT_CONCURRENCY;
+  const admission = createAdmission({ maxRunning, maxQueued: config.engineQueue });
   const archivings = createPendingWork();
   const generateImage = createGenerateImage({
     engine,
@@ -65,6 +69,7 @@ export async function startImageGeneration(
       await archivings.settled(STOP_ENCODING_MS);
       await handoff?.close(STOP_HANDOFF_MS);
     },
+    async () => engine.close?.(),
   ];
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).toReversed()) await close();
@@ -73,7 +78,11 @@ export async function startImageGeneration(
   try {
     let serving = false;
     const metrics = createMetrics(admission, handoff);
-    const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics);
+    const readiness = () => ({
+      ready: serving && (engine.health?.available ?? true),
+      ...(serving && engine.health !== undefined ? { reason: engine.health.reason } : {}),
+    });
+    const admin = await startAdminServer(config.adminListen, readiness, metrics);
     closers.push(() => admin.close());
     const { maxCallMs, chunkBytes } = config;
     const archiving = handoff !== undefined;
@@ -83,11 +92,13 @@ export async function startImageGeneration(
     });
     closers.push(async () => {
       serving = false;
+      stopWatching?.();
       admission.close();
       await grpc.stop(STOP_CALLS_MS);
     });
-    grpc.setServing(true);
+    const stopWatching = engine.health?.onChange(() => grpc.setServing(readiness().ready));
     serving = true;
+    grpc.setServing(readiness().ready);
     logger.info(
       { grpcPort: grpc.port, adminPort: admin.port, engine: engine.name },
       'image service is ready',

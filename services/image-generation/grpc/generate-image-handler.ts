@@ -4,9 +4,10 @@ import type {
   GenerateImageResponse,
 } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import { type Logger, promptFacts } from '../../runtime/logger.ts';
+import { checkWithEngine } from '../check-with-engine.ts';
 import type { CallContext, GenerateImage } from '../generate-image.ts';
 import type { ImageEngine } from '../image-engine.ts';
-import { checkImageRequest, type ImageRequest } from '../image-request.ts';
+import type { ImageRequest } from '../image-request.ts';
 import { callSignal } from './call-signal.ts';
 import { callerOf } from './caller.ts';
 import { isExpectedError, toStatus } from './status.ts';
@@ -36,7 +37,7 @@ export function createGenerateImageHandler(dependencies: GenerateImageHandlerDep
     context: CallContext,
     onChecked: (request: ImageRequest) => void,
   ): AsyncGenerator<GenerateImageResponse, void, undefined> {
-    const request = checkImageRequest(wire, await engine.capabilities(context.signal));
+    const request = await checkWithEngine(wire, engine, context.signal);
     onChecked(request);
     for await (const event of generateImage(request, context)) yield wireResponse(event);
   }

@@ -1,0 +1,103 @@
+import type { Logger } from '../../../runtime/logger.ts';
+import { derivedSignal } from '../../../runtime/derived-signal.ts';
+import { EngineError } from '../../errors.ts';
+import type { EngineCapabilities, EngineJob } from '../../image-engine.ts';
+import { type CachedValue, createCachedValue } from './cached-value.ts';
+import { createEngineCircuit, type EngineCircuit } from './engine-circuit.ts';
+import type { Balanced } from './engine-balancer.ts';
+import { engineError, isConnectionFailure } from './engine-failure.ts';
+import { offers } from './merged-capabilities.ts';
+import type { RemoteEngine } from './remote-engine.ts';
+
+/** New models and LoRAs are seen after this time at the latest, ms. */
+const CAPABILITIES_FRESH_MS = 30_000;
+/** A busy engine that does not answer questions is believed to have what it had, for this long, ms. */
+const CAPABILITIES_USABLE_MS = 600_000;
+const CAPABILITIES_TIMEOUT_MS = 8_000;
+/** Between two orders to look at the disk again, ms: names that nobody has must not keep an engine busy. */
+const RENEW_EVERY_MS = 5_000;
+
+/** One engine URL with what is known of it. */
+export interface EngineMember extends Balanced {
+  readonly address: string;
+  readonly engine: RemoteEngine;
+  readonly circuit: EngineCircuit;
+  readonly capabilities: CachedValue<EngineCapabilities>;
+  /** Has the engine look at its disk again, not too often. @throws {EngineError} */
+  renew(): Promise<void>;
+  /** Whether it has what the job names, as far as is known. */
+  offers(job: EngineJob): boolean;
+  close(): Promise<void>;
+}
+
+export interface EngineMemberOptions {
+  readonly address: string;
+  readonly engine: RemoteEngine;
+  readonly capacity: number;
+  readonly logger: Logger;
+  readonly isBusy: (member: EngineMember) => boolean;
+  /** The circuit has opened or closed. */
+  readonly onChange: () => void;
+}
+
+export function createEngineMember(options: EngineMemberOptions): EngineMember {
+  const { address, engine, capacity, logger, onChange } = options;
+  const closing = new AbortController();
+  const asking = async (
+    ask: (signal: AbortSignal) => Promise<EngineCapabilities>,
+  ): Promise<EngineCapabilities> => {
+    const reason = (): Error => engineError('TIMEOUT', `no capabilities in ${CAPABILITIES_TIMEOUT_MS} ms`);
+    const limited = derivedSignal(closing.signal, { ms: CAPABILITIES_TIMEOUT_MS, reason });
+    try {
+      const answer = await ask(limited.signal);
+      circuit.succeeded();
+      return answer;
+    } catch (error) {
+      if (error instanceof EngineError && isConnectionFailure(error)) circuit.failed(error);
+      throw error;
+    } finally {
+      limited.dispose();
+    }
+  };
+  const capabilities = createCachedValue({
+    load: () => asking((signal) => engine.capabilities(signal)),
+    freshMs: CAPABILITIES_FRESH_MS,
+    usableMs: CAPABILITIES_USABLE_MS,
+  });
+  const circuit = createEngineCircuit({
+    probe: (signal) => engine.probe(signal),
+    isBusy: () => options.isBusy(member),
+    onChange(state, reason) {
+      // Whatever comes back may have other models.
+      if (state === 'closed') capabilities.forget();
+      if (state === 'open') logger.warn({ engine: address, err: reason }, 'image engine does not answer');
+      else logger.info({ engine: address }, 'image engine answers');
+      onChange();
+    },
+  });
+  let renewedMs = Number.NEGATIVE_INFINITY;
+  const member: EngineMember = {
+    address,
+    engine,
+    circuit,
+    capabilities,
+    capacity,
+    get usable() {
+      return circuit.state !== 'open';
+    },
+    check: () => circuit.check(),
+    async renew() {
+      if (performance.now() - renewedMs < RENEW_EVERY_MS) return;
+      renewedMs = performance.now();
+      const renew = engine.renewCapabilities?.bind(engine) ?? engine.capabilities.bind(engine);
+      capabilities.set(await asking(renew));
+    },
+    offers: (job) => capabilities.last === undefined || offers(capabilities.last, job),
+    async close() {
+      closing.abort(engineError('UNAVAILABLE', 'closing'));
+      await circuit.close();
+      await engine.close();
+    },
+  };
+  return member;
+}
