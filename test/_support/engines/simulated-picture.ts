@@ -4,8 +4,9 @@ import type { SimulatedJob } from './engine-simulator.ts';
 
 /** A PNG that follows from everything a job says: the same job gives the same bytes, another one another picture. */
 export async function simulatedPicture(job: SimulatedJob, shown = { done: 1 }): Promise<Buffer> {
-  const { width, height, ...rest } = job;
-  const digest = createHash('sha256').update(JSON.stringify(rest)).digest();
+  const { width, height, prompt, negativePrompt, seed, steps, guidanceScale, sampler, model, loras } = job;
+  const recipe = { prompt, negativePrompt, seed, steps, guidanceScale, sampler, model, loras };
+  const digest = createHash('sha256').update(JSON.stringify(recipe)).digest();
   const level = (index: number): number => digest[index % digest.length] ?? 0;
   const pixels = Buffer.alloc(width * height * 3);
   for (let y = 0; y < height; y += 1) {

@@ -1,0 +1,25 @@
+import { sdapiTrial } from '../_support/engines/sdapi-trial.ts';
+import { startSdapiSimulator } from '../_support/engines/sdapi-simulator.ts';
+import { describeEngine } from './engine-conformance.ts';
+
+const WEBUI = {
+  deterministic: true,
+  seeds: true,
+  loras: ['inkstyle', 'watercolour'],
+  steps: true,
+  previews: true,
+  stopsWork: true,
+} as const;
+
+describeEngine('sdapi: AUTOMATIC1111 and Forge', {
+  start: (options) => sdapiTrial(startSdapiSimulator, options),
+  promises: WEBUI,
+  faults: {},
+});
+
+// No task ids: nothing tells that it is our job that runs, so it is never interrupted.
+describeEngine('sdapi: an engine that knows no task ids', {
+  start: (options) => sdapiTrial(() => startSdapiSimulator({ flavour: 'global' }), options),
+  promises: { ...WEBUI, previews: false, stopsWork: false },
+  faults: {},
+});
