@@ -84,11 +84,11 @@ test('when the patience is over, those who still wait are told so', async () => 
   try {
     const admission = createAdmission({ maxRunning: 1, maxQueued: 4 });
     admission.take('a');
-    const waiting = expect(admission.take('a').admitted(never)).rejects.toThrow(ShuttingDownError);
+    const waiting = admission.take('a').admitted(never);
     admission.close(10_000);
     expect(admission.queued).toBe(1);
     vi.advanceTimersByTime(10_000);
-    await waiting;
+    await expect(waiting).rejects.toThrow(ShuttingDownError);
     expect(admission.queued).toBe(0);
   } finally {
     vi.useRealTimers();

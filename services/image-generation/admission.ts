@@ -1,7 +1,7 @@
 import { untilAborted } from '../runtime/until-aborted.ts';
 import { OverloadedError, ShuttingDownError } from './errors.ts';
-import { createFairQueue } from './fair-queue.ts';
-import { createWaitEstimate } from './wait-estimate.ts';
+import { createFairQueue, type FairQueue } from './fair-queue.ts';
+import { createWaitEstimate, type WaitEstimate } from './wait-estimate.ts';
 
 /** A place in the line for the engine. `release` must be called, whatever happened; again does nothing. */
 export interface Place {
@@ -50,8 +50,10 @@ interface Job {
   state: 'queued' | 'running' | 'left';
   position: number;
   admittedAtMs: number;
-  admit(): void;
-  refuse(error: Error): void;
+  /** Resolves when the job may run, rejects when it is refused. */
+  readonly turn: Promise<void>;
+  readonly admit: () => void;
+  readonly refuse: (error: Error) => void;
   /** Hears of every new position. */
   moved: (position: number) => void;
 }
@@ -93,29 +95,9 @@ export function createAdmission({ maxRunning, maxQueued, random }: AdmissionOpti
       queue.ended(caller);
       estimate.observe(performance.now() - job.admittedAtMs);
     }
-    refuseHopeless();
+    if (closesAtMs !== undefined) refuseLate(queue, estimate, closesAtMs);
     admitNext();
-    tellPositions();
-  }
-
-  /** While closing: turns away those whose turn would come too late. */
-  function refuseHopeless(): void {
-    if (closesAtMs === undefined) return;
-    const leftMs = closesAtMs - performance.now();
-    for (const [index, job] of queue.inOrder().entries()) {
-      if (leftMs > 0 && estimate.untilOverMs(index + 1) <= leftMs) continue;
-      queue.remove(job.caller, job);
-      job.state = 'left';
-      job.refuse(new ShuttingDownError());
-    }
-  }
-
-  function tellPositions(): void {
-    for (const [index, job] of queue.inOrder().entries()) {
-      if (job.position === index + 1) continue;
-      job.position = index + 1;
-      job.moved(job.position);
-    }
+    tellPositions(queue);
   }
 
   return {
@@ -123,26 +105,13 @@ export function createAdmission({ maxRunning, maxQueued, random }: AdmissionOpti
       if (closesAtMs !== undefined) throw new ShuttingDownError();
       const free = 2 * maxQueued - queue.size;
       if (running >= maxRunning && queue.waitingOf(caller) >= free) {
-        const why = free === 0 ? 'the queue is full' : 'the queue has no more room for this caller';
-        throw new OverloadedError(why, estimate.retryAfterMs(queue.size));
+        throw new OverloadedError(free === 0 ? QUEUE_FULL : SHARE_FULL, estimate.retryAfterMs(queue.size));
       }
-      const { job, turn } = createJob(caller);
+      const job = createJob(caller);
       queue.add(caller, job);
       admitNext();
-      tellPositions();
-      return {
-        get position() {
-          return job.state === 'queued' ? job.position : 0;
-        },
-        get waiting() {
-          return job.state === 'queued';
-        },
-        async admitted(signal, onMoved = () => {}) {
-          job.moved = onMoved;
-          await untilAborted(turn, signal);
-        },
-        release: () => leave(job),
-      };
+      tellPositions(queue);
+      return placeOf(job, leave);
     },
     get running() {
       return running;
@@ -151,24 +120,58 @@ export function createAdmission({ maxRunning, maxQueued, random }: AdmissionOpti
       return queue.size;
     },
     close(patienceMs) {
-      closesAtMs = performance.now() + patienceMs;
-      refuseHopeless();
-      setTimeout(refuseHopeless, patienceMs).unref();
+      const atMs = performance.now() + patienceMs;
+      closesAtMs = atMs;
+      refuseLate(queue, estimate, atMs);
+      setTimeout(() => refuseLate(queue, estimate, atMs), patienceMs).unref();
     },
   };
 }
 
-function createJob(caller: string): { job: Job; turn: Promise<void> } {
-  const job: Job = {
-    caller,
-    state: 'queued',
-    position: 0,
-    admittedAtMs: 0,
-    admit: () => {},
-    refuse: () => {},
-    moved: () => {},
+const QUEUE_FULL = 'the queue is full';
+const SHARE_FULL = 'the queue has no more room for this caller';
+
+/** While closing: turns away those who are not expected to be over in time. */
+function refuseLate(queue: FairQueue<Job>, estimate: WaitEstimate, closesAtMs: number): void {
+  const leftMs = closesAtMs - performance.now();
+  for (const [index, job] of queue.inOrder().entries()) {
+    if (leftMs > 0 && estimate.untilOverMs(index + 1) <= leftMs) continue;
+    queue.remove(job.caller, job);
+    job.state = 'left';
+    job.refuse(new ShuttingDownError());
+  }
+}
+
+function tellPositions(queue: FairQueue<Job>): void {
+  for (const [index, job] of queue.inOrder().entries()) {
+    if (job.position === index + 1) continue;
+    job.position = index + 1;
+    job.moved(job.position);
+  }
+}
+
+function placeOf(job: Job, leave: (job: Job) => void): Place {
+  return {
+    get position() {
+      return job.state === 'queued' ? job.position : 0;
+    },
+    get waiting() {
+      return job.state === 'queued';
+    },
+    async admitted(signal, onMoved = () => {}) {
+      job.moved = onMoved;
+      await untilAborted(job.turn, signal);
+    },
+    release: () => leave(job),
   };
-  const turn = new Promise<void>((admit, refuse) => Object.assign(job, { admit, refuse }));
+}
+
+function createJob(caller: string): Job {
+  let [admit, refuse]: [() => void, (error: Error) => void] = [() => {}, () => {}];
+  const turn = new Promise<void>((resolve, reject) => {
+    [admit, refuse] = [resolve, reject];
+  });
   turn.catch(() => {}); // The owner may leave before it waits.
-  return { job, turn };
+  const moved = (): void => {};
+  return { caller, turn, admit, refuse, moved, state: 'queued', position: 0, admittedAtMs: 0 };
 }

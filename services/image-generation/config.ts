@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { archiveLocationVariables } from '../runtime/archive-location.ts';
 import {
+  ConfigError,
+  type ConfigFault,
   flag,
   integer,
   type ListenAddress,
@@ -15,6 +17,7 @@ import { LOG_LEVELS, type LogLevel } from '../runtime/logger.ts';
 import { type SecurityConfig, securityConfig, securityFaults, securityVariables } from './security-config.ts';
 import { type TracingConfig, tracingConfig, tracingVariables } from '../runtime/tracing/tracing-config.ts';
 import { type NatsAccess, natsAccess, natsContradictions, natsVariables } from '../runtime/nats-access.ts';
+import { type EngineConfig, engineConfig, engineVariables } from './engines/config.ts';
 
 const MiB = 1024 * 1024;
 
@@ -22,8 +25,7 @@ const MiB = 1024 * 1024;
 export const imageGenerationVariables = z.object({
   GRPC_LISTEN: listenAddress('Where callers connect.').prefault('0.0.0.0:50051'),
   ADMIN_LISTEN: listenAddress('Where /healthz, /readyz and /metrics are.').prefault('0.0.0.0:9464'),
-  ENGINE: oneOf('What makes the images.', ['procedural']).prefault('procedural'),
-  ENGINE_CONCURRENCY: integer('Generations that run at once.', 1, 256).prefault('4'),
+  ...engineVariables,
   ENGINE_QUEUE: integer(
     'Generations of one caller that may wait; of all together twice as many.',
     0,
@@ -63,8 +65,9 @@ export const imageGenerationVariables = z.object({
 export interface ImageGenerationConfig {
   readonly grpcListen: ListenAddress;
   readonly adminListen: ListenAddress;
-  readonly engine: 'procedural';
-  readonly engineConcurrency: number;
+  readonly engine: EngineConfig;
+  /** Undefined: as many as the engine does at once. */
+  readonly engineConcurrency: number | undefined;
   readonly engineQueue: number;
   readonly maxCallMs: number;
   readonly maxConnectionAgeMs: number;
@@ -100,10 +103,13 @@ export function imageGenerationConfig(
     ...natsContradictions(raw),
     ...securityFaults(raw),
   ]);
+  const faults: ConfigFault[] = [];
+  const engine = engineConfig(read, faults);
+  if (faults.length > 0) throw new ConfigError(faults);
   return {
     grpcListen: read.GRPC_LISTEN,
     adminListen: read.ADMIN_LISTEN,
-    engine: read.ENGINE,
+    engine,
     engineConcurrency: read.ENGINE_CONCURRENCY,
     engineQueue: read.ENGINE_QUEUE,
     maxCallMs: read.MAX_CALL_SECONDS * 1_000,

@@ -67,6 +67,10 @@ export class MetadataTooLargeError extends Error {
   }
 }
 
+/** The engine in use cannot honour a part of the request; ignoring it would make another picture. */
+export const unsupported = (message: string): PreconditionError =>
+  new PreconditionError('UNSUPPORTED_BY_BACKEND', message);
+
 /** A request with this id is running in this process. */
 export class RequestInProgressError extends Error {
   override readonly name = 'RequestInProgressError';

@@ -62,11 +62,7 @@ export function createFairQueue<J extends object>(): FairQueue<J> {
       forgetIfIdle(caller, line);
     },
     next() {
-      let turn: readonly [string, Line<J>] | undefined;
-      for (const entry of lines) {
-        if (entry[1].waiting.size === 0) continue;
-        if (turn === undefined || entry[1].running < turn[1].running) turn = entry;
-      }
+      const turn = nextTurn(lines);
       if (turn === undefined) return undefined;
       const [caller, line] = turn;
       const [job] = line.waiting;
@@ -83,14 +79,28 @@ export function createFairQueue<J extends object>(): FairQueue<J> {
       toTheEnd(caller, line);
       forgetIfIdle(caller, line);
     },
-    inOrder() {
-      // A job runs in the round in which its caller has as many running jobs as there are jobs before it.
-      const rounds: J[][] = [];
-      for (const { waiting, running } of lines.values()) {
-        let round = running;
-        for (const job of waiting) (rounds[round++] ??= []).push(job);
-      }
-      return rounds.flat();
-    },
+    inOrder: () => inRounds(lines),
   };
+}
+
+/** The caller with the fewest running jobs among those that have one waiting; the first of several. */
+function nextTurn<J extends object>(
+  lines: ReadonlyMap<string, Line<J>>,
+): readonly [string, Line<J>] | undefined {
+  let turn: readonly [string, Line<J>] | undefined;
+  for (const entry of lines) {
+    if (entry[1].waiting.size === 0) continue;
+    if (turn === undefined || entry[1].running < turn[1].running) turn = entry;
+  }
+  return turn;
+}
+
+/** A job runs in the round in which its caller has as many running jobs as there are jobs before it. */
+function inRounds<J extends object>(lines: ReadonlyMap<string, Line<J>>): J[] {
+  const rounds: J[][] = [];
+  for (const { waiting, running } of lines.values()) {
+    let round = running;
+    for (const job of waiting) (rounds[round++] ??= []).push(job);
+  }
+  return rounds.flat();
 }

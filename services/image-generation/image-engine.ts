@@ -72,7 +72,19 @@ export type EngineEvent =
       /** Seed used, as the engine reports it. */
       readonly seed: number;
       readonly warnings: readonly GenerationWarning[];
+      /** What the engine says it has used, for the archive record. */
+      readonly used?: EngineReport;
     };
+
+/** The engine's own account of a picture. Whatever it does not tell is absent. */
+export interface EngineReport {
+  readonly model?: string;
+  readonly sampler?: string;
+  readonly steps?: number;
+  readonly guidanceScale?: number;
+  /** More that it tells, such as its version, scheduler or hashes of LoRAs. Bounded by the adapter. */
+  readonly details?: Readonly<Record<string, string>>;
+}
 
 export interface EngineModel {
   readonly name: string;
@@ -97,13 +109,28 @@ export interface EngineCapabilities {
   readonly samplers: readonly string[];
   /** Whether `text_encoder_strength` may differ from `strength`. */
   readonly supportsTextEncoderStrength: boolean;
+  /** Whether a seed can be chosen. Default true. */
+  readonly supportsSeed?: boolean;
+  /** Greatest seed taken literally. Default 2^32 − 1. */
+  readonly maxSeed?: number;
   readonly minDimension: number;
   readonly maxDimension: number;
   readonly maxPixels: number;
+  /** Zero when steps cannot be chosen. */
   readonly maxSteps: number;
   readonly maxGuidanceScale: number;
+  /** Zero when LoRAs cannot be chosen. */
   readonly maxLoras: number;
   readonly maxLoraStrength: number;
+}
+
+/** Whether an engine that lives elsewhere is there. */
+export interface EngineHealth {
+  readonly available: boolean;
+  /** Why not, for a person; empty when it is. */
+  readonly reason: string;
+  /** Calls `listener` after every change, until the returned function is called. */
+  onChange(listener: () => void): () => void;
 }
 
 export interface ImageEngine {
@@ -116,6 +143,15 @@ export interface ImageEngine {
    * `capabilities` before. When `signal` aborts or the consumer returns early, the engine's work for this job
    * stops and the generator throws `signal.reason` or ends; nothing of the job runs on.
    * @throws {EngineError} for everything the engine does wrong.
+   * @throws {InvalidRequestError | PreconditionError} for what turns out to be the request's fault.
    */
   generate(job: EngineJob, signal: AbortSignal): AsyncGenerator<EngineEvent, void, undefined>;
+  /** Jobs it can do at once; absent when that is for the configuration to say. */
+  readonly capacity?: number;
+  /** Absent for an engine that is always there. */
+  readonly health?: EngineHealth;
+  /** As `capabilities`, after a look at what is new: a name was not known. */
+  renewCapabilities?(signal: AbortSignal): Promise<EngineCapabilities>;
+  /** Ends what still runs and lets go of everything. No job may be running. */
+  close?(): Promise<void>;
 }

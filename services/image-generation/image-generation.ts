@@ -4,10 +4,10 @@ import { createByteBudget } from '../runtime/byte-budget.ts';
 import type { Running } from '../runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
 import { openTracing } from '../runtime/tracing/open-tracing.ts';
-import { createAdmission } from './admission.ts';
+import { type Admission, createAdmission } from './admission.ts';
 import type { ImageGenerationConfig } from './config.ts';
 import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
-import { createProceduralEngine } from './engines/procedural/procedural-engine.ts';
+import { createEngine } from './engines/create-engine.ts';
 import { createGenerateImage } from './generate-image.ts';
 import { createHandlers } from './grpc/handlers.ts';
 import { type GrpcServerOptions, startGrpcServer } from './grpc/server.ts';
@@ -16,6 +16,7 @@ import type { ImageEncoder } from './image-encoder.ts';
 import type { ImageEngine } from './image-engine.ts';
 import { createObservation } from './observation.ts';
 import { createPendingWork } from './pending-work.ts';
+import { createServiceReadiness } from './service-readiness.ts';
 import type { PaceOptions } from './update-desk.ts';
 
 /** How the stop's time is spent after the calls', ms: on images in the encoder, then on what was handed over. */
@@ -23,10 +24,13 @@ const STOP_ENCODING_MS = 5_000;
 const STOP_HANDOFF_MS = 10_000;
 /** For the last traces; a collector that does not answer must not hold up the stop. */
 const STOP_TRACES_MS = 2_000;
-/** Then the process is stuck, ms. */
-const STOP_SPARE_MS = 5_000;
+/** All of a stop after the calls, with 5 s to spare: then the process is stuck, ms. */
+const STOP_AFTER_CALLS_MS = STOP_ENCODING_MS + STOP_HANDOFF_MS + STOP_TRACES_MS + 5_000;
 /** Kept back for calls that are told at last that their turn does not come, ms. */
 const STOP_REFUSAL_MS = 500;
+
+/** Generations at once, for an engine that does not say how many it can do. */
+const DEFAULT_CONCURRENCY = 4;
 
 export interface ImageGeneration extends Running {
   readonly grpcPort: number;
@@ -62,9 +66,7 @@ export async function startImageGeneration(
     const access = { ...config.security, ...overrides.reload, logger };
     const ports = await serve(config, workshop, access, closers);
     logger.info({ ...ports, engine: workshop.engine.name }, 'image service is ready');
-    const stopDeadlineMs =
-      config.stopCallsMs + STOP_ENCODING_MS + STOP_HANDOFF_MS + STOP_TRACES_MS + STOP_SPARE_MS;
-    return { ...ports, stopDeadlineMs, stop };
+    return { ...ports, stopDeadlineMs: config.stopCallsMs + STOP_AFTER_CALLS_MS, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -83,8 +85,9 @@ async function openWorkshop(
   const tracing = await openTracing(config.tracing, logger);
   closers.push(() => tracing.close(STOP_TRACES_MS));
   const { metrics, observed, watch } = createObservation(logger, config.maxCallMs, tracing);
-  const engine = observed.engine(overrides.engine ?? createProceduralEngine());
-  const admission = createAdmission({ maxRunning: config.engineConcurrency, maxQueued: config.engineQueue });
+  const engine = observed.engine(overrides.engine ?? (await createEngine(config.engine, logger)));
+  closers.push(async () => engine.close?.());
+  const admission = createEngineAdmission(config, engine);
   const handoff =
     config.archive && (await openArchive(config.archive, logger, tracing, metrics.handOffSettled));
   const archivings = createPendingWork();
@@ -125,8 +128,8 @@ async function serve(
   access: GrpcServerOptions['access'],
   closers: Closer[],
 ): Promise<{ grpcPort: number; adminPort: number }> {
-  let serving = false;
-  const admin = await startAdminServer(config.adminListen, () => ({ ready: serving }), metrics.registry);
+  const readiness = createServiceReadiness(engine.health);
+  const admin = await startAdminServer(config.adminListen, readiness.now, metrics.registry);
   closers.push(() => admin.close());
   const handlers = createHandlers({
     ...config,
@@ -139,11 +142,17 @@ async function serve(
   const { maxConnectionAgeMs } = config;
   const grpc = await startGrpcServer(config.grpcListen, handlers, { watch, access, maxConnectionAgeMs });
   closers.push(async () => {
-    serving = false;
+    readiness.end();
     admission.close(config.stopCallsMs - STOP_REFUSAL_MS);
     await grpc.stop(config.stopCallsMs);
   });
-  grpc.setServing(true);
-  serving = true;
+  readiness.begin((ready) => grpc.setServing(ready));
   return { grpcPort: grpc.port, adminPort: admin.port };
 }
+
+/** As many running at once as configured, or as the engine can do. */
+const createEngineAdmission = (config: ImageGenerationConfig, { capacity }: ImageEngine): Admission =>
+  createAdmission({
+    maxRunning: config.engineConcurrency ?? capacity ?? DEFAULT_CONCURRENCY,
+    maxQueued: config.engineQueue,
+  });

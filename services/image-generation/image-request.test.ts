@@ -74,6 +74,7 @@ describe('an invalid request', () => {
     ['PROMPT_NOT_TEXT', 'prompt', { prompt: 'broken \ufffd utf-8' }],
     ['PROMPT_NOT_TEXT', 'prompt', { prompt: 'nul \u0000 byte' }],
     ['PROMPT_CONTROL_TAG', 'prompt', { prompt: 'a sea <lora:evil:1>' }],
+    ['PROMPT_CONTROL_TAG', 'prompt', { prompt: 'a sea <lora:evil:1' }],
     ['PROMPT_CONTROL_TAG', 'prompt', { prompt: '<hypernet:x:0.5> sea' }],
     ['PROMPT_CONTROL_TAG', 'prompt', { prompt: '<a:<b> sea' }],
     [
@@ -134,6 +135,7 @@ describe('an invalid request', () => {
     const started = performance.now();
     expect(violations({ prompt: '<a:'.repeat(70_000) })).toEqual([
       { field: 'prompt', reason: 'PROMPT_TOO_LONG' },
+      { field: 'prompt', reason: 'PROMPT_CONTROL_TAG' },
     ]);
     // A quadratic pattern takes minutes here; the limit only tells linear from quadratic.
     expect(performance.now() - started).toBeLessThan(5_000);

@@ -6,7 +6,7 @@ import {
   ImageEncoding,
   ResponseFormat,
 } from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
-import { NotFoundError } from './errors.ts';
+import { NotFoundError, unsupported } from './errors.ts';
 import type { EngineCapabilities, EngineJob, EngineModel, GenerationWarning } from './image-engine.ts';
 import type { ImageFormat } from './image-encoder.ts';
 import { Faults } from './request-faults.ts';
@@ -61,7 +61,8 @@ export function checkImageRequest(wire: GenerateImageRequest, engine: EngineCapa
   checkText(wire, faults);
   const loras = checkLoras(wire.loras, engine, faults);
   const { width, height } = checkDimensions(wire, model, engine, faults);
-  checkNumber('steps', wire.steps, 1, engine.maxSteps, 'STEPS_OUT_OF_RANGE', faults);
+  checkSeed(wire.seed, engine, faults);
+  checkSteps(wire.steps, engine, faults);
   checkNumber(
     'guidance_scale',
     wire.guidanceScale,
@@ -122,6 +123,20 @@ function checkEnum<T>(
   const name = known[value];
   if (name === undefined) faults.add(field, 'ENUM_UNKNOWN', `${value} is not a known value`);
   return name ?? fallback;
+}
+
+/** An engine that cannot repeat a picture must not promise to. */
+function checkSeed(seed: number | undefined, engine: EngineCapabilities, faults: Faults): void {
+  if (seed === undefined) return;
+  const { supportsSeed = true, maxSeed = 2 ** 32 - 1 } = engine;
+  if (!supportsSeed) faults.precondition(unsupported('seed: this engine chooses its seeds itself'));
+  else if (seed > maxSeed) faults.precondition(unsupported(`seed: this engine takes seeds up to ${maxSeed}`));
+}
+
+function checkSteps(steps: number | undefined, engine: EngineCapabilities, faults: Faults): void {
+  if (steps !== undefined && engine.maxSteps === 0) {
+    faults.precondition(unsupported('steps: this engine chooses its steps itself'));
+  } else checkNumber('steps', steps, 1, engine.maxSteps, 'STEPS_OUT_OF_RANGE', faults);
 }
 
 function checkSampler(sampler: string, engine: EngineCapabilities, faults: Faults): void {

@@ -1,5 +1,5 @@
 import type { ImageRequest } from './image-request.ts';
-import type { GenerationWarning } from './image-engine.ts';
+import type { EngineReport, GenerationWarning } from './image-engine.ts';
 
 /** Version of the record's schema; documented in the README. Fields are only ever added within a version. */
 export const INPUT_RECORD_VERSION = 1;
@@ -9,6 +9,8 @@ export interface GenerationFacts {
   readonly engine: string;
   /** Seed as the engine reported it. */
   readonly seed: number;
+  /** The engine's own account, when it gives one. */
+  readonly used?: EngineReport;
   /** When the image existed. */
   readonly generatedAt: Date;
   /** Waiting for the engine, ms. */
@@ -41,7 +43,7 @@ export function serialiseInputRecord(
     schema_version: INPUT_RECORD_VERSION,
     request_id: job.requestId,
     generated_at: facts.generatedAt.toISOString(),
-    engine: { name: facts.engine, model: job.model },
+    engine: { name: facts.engine, model: job.model, ...engineReport(facts.used) },
     parameters: recordedParameters(request, facts),
     timing: { queue_ms: Math.round(facts.queueMs), generation_ms: Math.round(facts.generationMs) },
     image: {
@@ -54,6 +56,13 @@ export function serialiseInputRecord(
     warnings: facts.warnings.map(({ reason, field, message }) => ({ reason, field, message })),
   };
   return new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** What the engine says it has used stands apart from what it was told to use. */
+function engineReport(used: EngineReport | undefined) {
+  if (used === undefined) return {};
+  const { model, sampler, steps, guidanceScale, details } = used;
+  return { reported: { model, sampler, steps, guidance_scale: guidanceScale, details } };
 }
 
 /** The parameters the image was made with, as they stand in the record and in the JSON document. */

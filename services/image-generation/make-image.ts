@@ -106,6 +106,7 @@ async function generate(
   const facts: GenerationFacts = {
     engine: dependencies.engine.name,
     seed: made.seed,
+    ...(made.used === undefined ? {} : { used: made.used }),
     generatedAt: new Date(),
     queueMs,
     generationMs: elapsedMs() - queueMs,

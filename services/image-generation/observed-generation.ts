@@ -16,8 +16,7 @@ export function observedGeneration(observer: GenerationObserver): ObservedGenera
   const checkedAtMs = new WeakMap<EngineJob, number>();
   return {
     engine: (engine) => ({
-      name: engine.name,
-      capabilities: (signal) => engine.capabilities(signal),
+      ...engine,
       async *generate(job, signal) {
         const startMs = performance.now();
         observer.spent('queue', startMs - (checkedAtMs.get(job) ?? startMs));

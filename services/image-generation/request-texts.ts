@@ -2,7 +2,7 @@ import type {
   GenerateImageRequest,
   LoraSettings,
 } from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
-import { NotFoundError, PreconditionError } from './errors.ts';
+import { NotFoundError, unsupported } from './errors.ts';
 import type { EngineCapabilities, LoraApplication } from './image-engine.ts';
 import type { Faults } from './request-faults.ts';
 import { checkNumber } from './request-numbers.ts';
@@ -17,7 +17,10 @@ export const REQUEST_LIMITS = {
 
 /** stable-diffusion.cpp reads generation parameters from this tag, wherever it stands in a prompt. */
 const SD_CPP_TAG = /<\/?sd_cpp_extra_args/i;
-/** Opening of A1111's `<network:arguments>`, such as `<lora:name:1>`. */
+/**
+ * Opening of A1111's `<network:arguments>`, such as `<lora:name:1>`. Without its end too: what an adapter or an
+ * engine puts behind the prompt may hold one.
+ */
 const NETWORK_TAG_OPENING = /<\w+:/;
 
 /** The decoder turns broken UTF-8 into U+FFFD without an error. Line breaks and tabs are text. */
@@ -54,14 +57,8 @@ export function checkText(wire: GenerateImageRequest, faults: Faults): void {
   }
 }
 
-/**
- * Whether some engine would take a part of the text as an order; structured LoRA settings are the only way in.
- * In two linear steps: as one pattern, `<\w+:[^>]+>` takes quadratic time on "<a:<a:<a:…".
- */
-function holdsControlTag(text: string): boolean {
-  const opening = NETWORK_TAG_OPENING.exec(text);
-  return SD_CPP_TAG.test(text) || (opening !== null && text.indexOf('>', opening.index) > 0);
-}
+/** Whether some engine would take a part of the text as an order; structured LoRA settings are the only way in. */
+const holdsControlTag = (text: string): boolean => SD_CPP_TAG.test(text) || NETWORK_TAG_OPENING.test(text);
 
 /** Checks LoRA settings and fills in strengths. */
 export function checkLoras(
@@ -69,6 +66,10 @@ export function checkLoras(
   engine: EngineCapabilities,
   faults: Faults,
 ): LoraApplication[] {
+  if (settings.length > 0 && engine.maxLoras === 0) {
+    faults.precondition(unsupported('loras: this engine takes no LoRAs'));
+    return [];
+  }
   if (settings.length > engine.maxLoras) {
     faults.add('loras', 'TOO_MANY_LORAS', `at most ${engine.maxLoras} LoRAs, got ${settings.length}`);
     return [];
@@ -90,8 +91,9 @@ export function checkLoras(
       faults,
     );
     if (textEncoderStrength !== strength && !engine.supportsTextEncoderStrength) {
-      const message = `${field}.text_encoder_strength: this engine has one strength per LoRA`;
-      faults.precondition(new PreconditionError('UNSUPPORTED_BY_BACKEND', message));
+      faults.precondition(
+        unsupported(`${field}.text_encoder_strength: this engine has one strength per LoRA`),
+      );
     }
     return { name: lora.name, strength, textEncoderStrength };
   });

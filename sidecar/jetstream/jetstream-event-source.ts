@@ -1,9 +1,9 @@
 import type { Msg, NatsConnection } from 'nats';
 import { CONSUMER_ARCHIVER, STREAM_EVENTS } from '../../proto/archive-event.ts';
-import type { TraceCarrier } from '../../services/runtime/tracing/tracing.ts';
 import type { EventSource, HeldEvent } from '../event-source.ts';
 import type { PassedOverEvents } from './passed-over-events.ts';
 import { type PullTimings, pullMessage } from './pull-request.ts';
+import { traceIn } from './trace-headers.ts';
 
 const NEXT_SUBJECT = `$JS.API.CONSUMER.MSG.NEXT.${STREAM_EVENTS}.${CONSUMER_ARCHIVER}`;
 /** A restarted server is noticed within two heartbeats and a second, by each worker for itself. */
@@ -52,7 +52,7 @@ function holdEvent(message: Msg, connection: NatsConnection): HeldEvent {
     sequence: streamSequence(message.reply ?? ''),
     subjectHash: message.subject.slice(message.subject.lastIndexOf('.') + 1),
     messageId: message.headers?.get('Nats-Msg-Id') || undefined,
-    trace: traceOf(message),
+    trace: traceIn(message.headers),
     payload: message.data,
     ack: () => confirm('+ACK'),
     retry: (delayMs) => tell(delayMs > 0 ? `-NAK ${JSON.stringify({ delay: delayMs * 1_000_000 })}` : '-NAK'),
@@ -60,12 +60,6 @@ function holdEvent(message: Msg, connection: NatsConnection): HeldEvent {
     reject: () => confirm('+TERM'),
     working: () => tell('+WPI'),
   };
-}
-
-function traceOf({ headers }: Msg): TraceCarrier {
-  const traceparent = headers?.get('traceparent') ?? '';
-  const tracestate = headers?.get('tracestate') ?? '';
-  return { ...(traceparent === '' ? {} : { traceparent }), ...(tracestate === '' ? {} : { tracestate }) };
 }
 
 /**

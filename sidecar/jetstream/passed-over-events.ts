@@ -2,6 +2,7 @@ import type { JetStreamManager, StoredMsg } from 'nats';
 import { STREAM_EVENTS } from '../../proto/archive-event.ts';
 import type { HeldEvent } from '../event-source.ts';
 import { deleteStored, firstMessage } from './stored-message.ts';
+import { traceIn } from './trace-headers.ts';
 
 /** What a look at the queue has to tell. */
 export interface QueueEdges {
@@ -81,6 +82,7 @@ function holdStored(jsm: JetStreamManager, message: StoredMsg, release: () => vo
     subjectHash: message.subject.slice(message.subject.lastIndexOf('.') + 1),
     messageId: message.header?.get('Nats-Msg-Id') || undefined,
     payload: message.data,
+    trace: traceIn(message.header),
     ack: remove,
     // The next looks find it again.
     retry: release,

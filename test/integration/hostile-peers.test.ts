@@ -1,6 +1,6 @@
 /** Hostile peers against the real process; `test/soak/fuzz-frames.ts` sends a hundred times as much. */
 import { expect, test } from 'vitest';
-import { attack, UNANSWERED } from '../_support/hostile/attack.ts';
+import { attack } from '../_support/hostile/attack.ts';
 import { startBesiegedService } from '../_support/hostile/besieged-service.ts';
 
 const COUNT = 2_000;
@@ -15,7 +15,6 @@ test('broken frames, messages and headers: the service serves others meanwhile, 
   expect(service.running).toBe(true);
   expect(Object.values(sent).reduce((a, b) => a + b, 0)).toBeGreaterThanOrEqual(COUNT);
   expect(Object.keys(sent).length).toBeGreaterThan(10);
-  expect(sent[UNANSWERED]).toBeUndefined();
   expect(service.logged.severe).toEqual([]);
   expect(service.logged.lines).toBeLessThan(COUNT);
   expect(await service.stop()).toBe(0);

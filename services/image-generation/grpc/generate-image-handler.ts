@@ -5,9 +5,9 @@ import type {
 } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import { type Logger, promptFacts } from '../../runtime/logger.ts';
 import type { Span } from '../../runtime/tracing/tracing.ts';
+import { checkWithEngine } from '../check-with-engine.ts';
 import type { CallContext, GenerateImage } from '../generate-image.ts';
 import type { ImageEngine } from '../image-engine.ts';
-import { checkImageRequest } from '../image-request.ts';
 import type { CallNotebook } from './call-notes.ts';
 import { callSignal } from './call-signal.ts';
 import { callerOf } from './caller.ts';
@@ -44,7 +44,7 @@ export function createGenerateImageHandler(dependencies: GenerateImageHandlerDep
     context: CallContext,
   ): AsyncGenerator<GenerateImageResponse, void, undefined> {
     try {
-      const request = checkImageRequest(call.request, await engine.capabilities(context.signal));
+      const request = await checkWithEngine(call.request, engine, context.signal);
       notebook.note(call, { requestId: request.job.requestId });
       for await (const event of generateImage(request, context)) yield wireResponse(event);
     } catch (error) {

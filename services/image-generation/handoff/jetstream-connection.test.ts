@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createLogger } from '../../runtime/logger.ts';
+import { natsAccessByUrls } from '../../runtime/nats-access.ts';
 import { type ArchiveBench, openArchiveBench } from '../../../test/_support/archive-bench.ts';
 import { natsServerBinaries } from '../../../test/_support/nats-binaries.ts';
 import { openJetStreamConnection } from './jetstream-connection.ts';
@@ -11,7 +12,10 @@ beforeAll(async () => {
 afterAll(() => bench.close());
 
 it('dials anew when the library closes the connection for good', async () => {
-  const connection = openJetStreamConnection([bench.server.url], createLogger('test', 'silent'));
+  const connection = openJetStreamConnection(
+    natsAccessByUrls([bench.server.url]),
+    createLogger('test', 'silent'),
+  );
   const changes: boolean[] = [];
   connection.onChange((connected) => changes.push(connected));
   const first = await vi.waitUntil(() => connection.current, { timeout: 10_000 });

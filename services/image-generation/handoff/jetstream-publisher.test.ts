@@ -8,6 +8,7 @@ import {
   openArchiveBench,
   testImage,
 } from '../../../test/_support/archive-bench.ts';
+import { passingTracing } from '../../runtime/tracing/passing-tracing.ts';
 import { natsServerBinaries } from '../../../test/_support/nats-binaries.ts';
 import { PublishError } from './handoff-publisher.ts';
 import { createJetStreamPublisher } from './jetstream-publisher.ts';
@@ -20,7 +21,11 @@ const handOffOf = ({ bytes, hash }: ReturnType<typeof testImage>): SpooledHandOf
   createTime: new Date(),
   record: Buffer.from('{}'),
   image: bytes,
+  trace: {},
 });
+
+const publisherOver = (current: NatsConnection) =>
+  createJetStreamPublisher({ current, onChange: () => {}, close: async () => {} }, passingTracing);
 
 /** `connection`, whose first purge gets no answer. */
 function loseFirstPurge(connection: NatsConnection): NatsConnection {
@@ -52,11 +57,7 @@ describe.each(natsServerBinaries())('publisher on nats-server $version', ({ bina
 
   it('leaves no chunks of an image that is queued already, also when their first purge fails', async () => {
     const image = testImage(600_000);
-    const publisher = createJetStreamPublisher({
-      current: loseFirstPurge(bench.connection),
-      onChange: () => {},
-      close: async () => {},
-    });
+    const publisher = publisherOver(loseFirstPurge(bench.connection));
     await publisher.publish(handOffOf(image));
     const chunks = await messageCount(bench.jsm, STREAM_BLOBS);
     expect(chunks).toBe(3);
@@ -70,11 +71,7 @@ describe.each(natsServerBinaries())('publisher on nats-server $version', ({ bina
   });
 
   it('keeps the chunks of an event whose acknowledgement was lost', async () => {
-    const publisher = createJetStreamPublisher({
-      current: bench.connection,
-      onChange: () => {},
-      close: async () => {},
-    });
+    const publisher = publisherOver(bench.connection);
     const before = await messageCount(bench.jsm, STREAM_BLOBS);
     const handOff = handOffOf(testImage(600_000));
     await publisher.publish(handOff);

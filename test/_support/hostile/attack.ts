@@ -16,7 +16,7 @@ export interface AttackOptions {
 }
 
 /** Under this name requests are counted whose stream the server left open on a connection that was still good. */
-export const UNANSWERED = 'unanswered';
+const UNANSWERED = 'unanswered';
 
 const PEERS = 96;
 /** How long a peer waits for the server to close a connection that it has ended, ms. */
@@ -25,14 +25,15 @@ const PATIENCE_MS = 300;
 /** Sends `count` frames and requests; resolves with how many of each kind were sent. */
 export async function attack({ port, count, seed, name }: AttackOptions): Promise<Record<string, number>> {
   const sent: Record<string, number> = {};
-  let left = count;
+  let total = 0;
   let connections = 0;
   const add = (kind: string, items: number): void => {
     sent[kind] = (sent[kind] ?? 0) + items;
-    left -= items;
+    total += items;
   };
+  const done = (): boolean => total >= count;
   const peer = async (): Promise<void> => {
-    while (left > 0) {
+    while (!done()) {
       connections += 1;
       const random = seededRandom(seed, `${name} ${connections}`);
       if (random.next() < 0.3) await sendRequests(port, random, add);
@@ -84,15 +85,16 @@ async function sendRequests(
   });
   const kinds = Object.keys(REQUEST_ATTACKS) as (keyof typeof REQUEST_ATTACKS)[];
   for (let round = random.integer(1, 4); round > 0; round -= 1) {
-    const ended: Promise<boolean>[] = [];
+    const ended: Promise<unknown>[] = [];
     for (let each = 0; each < 16 && !session.closed && !session.destroyed; each += 1) {
       const kind = random.pick(kinds);
       const request = REQUEST_ATTACKS[kind](random);
-      ended.push(send(session, request, random));
+      ended.push(
+        send(session, request, random).then((answered) => answered || add(`${UNANSWERED} ${kind}`, 1)),
+      );
       add(kind, 1);
     }
-    const unanswered = (await Promise.all(ended)).filter((answered) => !answered).length;
-    if (unanswered > 0) add(UNANSWERED, unanswered);
+    await Promise.all(ended);
   }
   if (random.next() < 0.5) session.destroy();
   else session.close();

@@ -20,7 +20,7 @@ export interface BesiegedService {
   stop(): Promise<number | null>;
 }
 
-const WARN = 40;
+const EVERYDAY_LEVELS: readonly unknown[] = ['debug', 'info'];
 const SEVERE_KEPT = 20;
 
 export async function startBesiegedService(): Promise<BesiegedService> {
@@ -40,10 +40,11 @@ export async function startBesiegedService(): Promise<BesiegedService> {
     onLine: (line) => {
       logged.lines += 1;
       logged.bytes += JSON.stringify(line).length + 1;
-      const text = `${line.msg ?? ''} ${String(line['code'] ?? '')}`;
+      const { msg = '', code } = line;
+      const text = typeof code === 'string' ? `${msg} ${code}` : msg;
       logged.texts[text] = (logged.texts[text] ?? 0) + 1;
       // Lines that are not ours have no level: a stack that Node printed, for example.
-      const severe = typeof line['level'] !== 'number' || line['level'] >= WARN;
+      const severe = !EVERYDAY_LEVELS.includes(line['level']);
       if (severe && logged.severe.length < SEVERE_KEPT) logged.severe.push(line);
     },
   });
