@@ -8,7 +8,7 @@ import { archiverVariables, readArchiverConfig } from '../../sidecar/config.ts';
 import { archiveStreams } from '../../sidecar/jetstream/topology.ts';
 import { contextFiles } from '../_support/image/docker-ignore.ts';
 import { parseDockerfile } from '../_support/image/dockerfile.ts';
-import { AFTER_CALLS_MS, ARCHIVER_STOP_MS } from './kubernetes/lifecycle.ts';
+import { AFTER_CALLS_MS, ARCHIVER_STOP_MS } from './kubernetes/stop-times.ts';
 import { quantity } from './kubernetes/manifests.ts';
 
 const root = join(import.meta.dirname, '..', '..');

@@ -130,11 +130,6 @@ describe('what probes ask for', () => {
   });
 });
 
-test('the grace budget counts what a running service says of its stop', async () => {
-  await using fixture = await startFixture({ ENABLE_INTERNAL_S3_UPLOAD: 'false', STOP_CALLS_SECONDS: '7' });
-  expect(fixture.service.stopDeadlineMs).toBe(7_000 + lifecycle.AFTER_CALLS_MS);
-});
-
 test('operators are told of every Secret that they have to make', () => {
   const guide = readFileSync(join(import.meta.dirname, '..', '..', 'deploy', 'README.md'), 'utf8');
   const wanted = Object.entries(rendered)

@@ -1,6 +1,4 @@
 /** Starting, probing, scaling and stopping. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { readConfig } from './configuration.ts';
 import {
   type Container,
@@ -15,30 +13,7 @@ import {
   workloads,
 } from './manifests.ts';
 import { fault } from './security.ts';
-
-const textOf = (file: string): string =>
-  readFileSync(join(import.meta.dirname, '..', '..', '..', file), 'utf8');
-
-/** A number in a file that does not export it. */
-function numberIn(file: string, name: string): number {
-  const found = new RegExp(`const ${name} = ([\\d_]+);`).exec(textOf(file))?.[1];
-  if (found === undefined) throw new Error(`${file} has no ${name}`);
-  return Number(found.replaceAll('_', ''));
-}
-
-const SERVICE = 'services/image-generation/image-generation.ts';
-
-/** What the service's stop takes after the calls' time, ms; kubernetes.test.ts asks a running service as well. */
-export const AFTER_CALLS_MS = (
-  /const stopDeadlineMs =\s+config\.stopCallsMs([^;]*);/.exec(textOf(SERVICE))?.[1] ?? ''
-)
-  .split('+')
-  .map((name) => name.trim())
-  .filter((name) => name !== '')
-  .reduce((sum, name) => sum + numberIn(SERVICE, name), 0);
-
-/** What the archiver's stop takes, ms. */
-export const ARCHIVER_STOP_MS = numberIn('sidecar/main.ts', 'STOP_DEADLINE_MS');
+import { AFTER_CALLS_MS, ARCHIVER_STOP_MS } from './stop-times.ts';
 
 /** Longest time that a program takes to stop, from its code and configuration, s. */
 function stopSeconds(process: Process): number {
