@@ -14,7 +14,7 @@ import { type BuiltImage, buildImage, whyNoImage } from '../_support/image/build
 const ROOT = join(import.meta.dirname, '..', '..');
 const BUCKET = 'customers-sekai-background-image-gen';
 /** Two installations and a build, on a busy machine. */
-const BUILD_TIMEOUT_MS = 600_000;
+const BUILD_TIMEOUT_MS = 1_200_000;
 /** Of some 10,000 files. */
 const REMOVE_TIMEOUT_MS = 120_000;
 const START_TIMEOUT_MS = 30_000;
