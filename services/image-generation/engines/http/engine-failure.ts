@@ -43,9 +43,10 @@ const MESSAGES: Readonly<Record<EngineFailure, string>> = {
 };
 
 /** An EngineError with the standard public text; `cause` is for the log. */
-export function engineError(failure: EngineFailure, cause: unknown): EngineError {
+export function engineError(failure: EngineFailure, cause: unknown, retryAfterMs?: number): EngineError {
   return new EngineError(failure, MESSAGES[failure], {
     cause: typeof cause === 'string' ? new Error(cause) : cause,
+    retryAfterMs,
   });
 }
 
@@ -77,7 +78,7 @@ export const isNotReached = (error: unknown): boolean =>
  */
 export function statusFailure(answer: EngineAnswer, words: string, prompts: readonly string[]): EngineError {
   const said = new Error(`HTTP ${answer.status} from ${answer.path}: ${engineWords(words, prompts)}`);
-  return engineError(failureOf(answer.status, words), said);
+  return engineError(failureOf(answer.status, words), said, answer.retryAfterMs);
 }
 
 function failureOf(status: number, words: string): EngineFailure {
