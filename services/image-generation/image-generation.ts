@@ -3,7 +3,7 @@ import { startAdminServer } from '../runtime/admin-server.ts';
 import { createByteBudget } from '../runtime/byte-budget.ts';
 import type { Running } from '../runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
-import { createAdmission } from './admission.ts';
+import { type Admission, createAdmission } from './admission.ts';
 import type { ImageGenerationConfig } from './config.ts';
 import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
 import { createEngine } from './engines/create-engine.ts';
@@ -16,6 +16,7 @@ import type { ImageEncoder } from './image-encoder.ts';
 import type { ImageEngine } from './image-engine.ts';
 import { createMetrics } from './metrics.ts';
 import { createPendingWork } from './pending-work.ts';
+import { createServiceReadiness } from './service-readiness.ts';
 import type { PaceOptions } from './update-desk.ts';
 
 /** How the stop's time is spent, ms: running calls first, then images in the encoder, then what was handed over. */
@@ -47,8 +48,7 @@ export async function startImageGeneration(
   const logger = overrides.logger ?? createLogger('image-generation', config.logLevel);
   const handoff = config.archive === undefined ? undefined : await openArchive(config.archive, logger);
   const engine = overrides.engine ?? (await createEngine(config.engine, logger));
-  const maxRunning = config.engineConcurrency ?? engine.capacity ?? DEFAULT_CONCURRENCY;
-  const admission = createAdmission({ maxRunning, maxQueued: config.engineQueue });
+  const admission = createEngineAdmission(config, engine);
   const archivings = createPendingWork();
   const generateImage = createGenerateImage({
     engine,
@@ -76,13 +76,9 @@ export async function startImageGeneration(
     logger.info('image service has stopped');
   };
   try {
-    let serving = false;
+    const readiness = createServiceReadiness(engine.health);
     const metrics = createMetrics(admission, handoff);
-    const readiness = () => ({
-      ready: serving && (engine.health?.available ?? true),
-      ...(serving && engine.health !== undefined ? { reason: engine.health.reason } : {}),
-    });
-    const admin = await startAdminServer(config.adminListen, readiness, metrics);
+    const admin = await startAdminServer(config.adminListen, readiness.now, metrics);
     closers.push(() => admin.close());
     const { maxCallMs, chunkBytes } = config;
     const archiving = handoff !== undefined;
@@ -91,14 +87,11 @@ export async function startImageGeneration(
       getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, archiving, logger }),
     });
     closers.push(async () => {
-      serving = false;
-      stopWatching?.();
+      readiness.end();
       admission.close();
       await grpc.stop(STOP_CALLS_MS);
     });
-    const stopWatching = engine.health?.onChange(() => grpc.setServing(readiness().ready));
-    serving = true;
-    grpc.setServing(readiness().ready);
+    readiness.begin((ready) => grpc.setServing(ready));
     logger.info(
       { grpcPort: grpc.port, adminPort: admin.port, engine: engine.name },
       'image service is ready',
@@ -109,3 +102,10 @@ export async function startImageGeneration(
     throw error;
   }
 }
+
+/** As many running at once as configured, or as the engine can do. */
+const createEngineAdmission = (config: ImageGenerationConfig, { capacity }: ImageEngine): Admission =>
+  createAdmission({
+    maxRunning: config.engineConcurrency ?? capacity ?? DEFAULT_CONCURRENCY,
+    maxQueued: config.engineQueue,
+  });

@@ -1,5 +1,6 @@
 import { sdapiTrial } from '../_support/engines/sdapi-trial.ts';
 import { startSdapiSimulator } from '../_support/engines/sdapi-simulator.ts';
+import { startSdCppSimulator } from '../_support/engines/sdcpp-simulator.ts';
 import { describeEngine } from './engine-conformance.ts';
 
 const WEBUI = {
@@ -21,5 +22,12 @@ describeEngine('sdapi: AUTOMATIC1111 and Forge', {
 describeEngine('sdapi: an engine that knows no task ids', {
   start: (options) => sdapiTrial(() => startSdapiSimulator({ flavour: 'global' }), options),
   promises: { ...WEBUI, previews: false, stopsWork: false },
+  faults: {},
+});
+
+describeEngine('sdapi: stable-diffusion.cpp', {
+  start: (options) => sdapiTrial(startSdCppSimulator, options),
+  // A job that runs cannot be stopped there (409).
+  promises: { ...WEBUI, previews: false, steps: false, stopsWork: false },
   faults: {},
 });

@@ -7,12 +7,19 @@ import type { EngineSimulator } from './engine-simulator.ts';
 export async function sdapiTrial<S extends EngineSimulator>(
   start: () => Promise<S>,
   { timeoutMs = 60_000 }: TrialOptions = {},
+  moreUrls: readonly string[] = [],
 ): Promise<EngineTrial & { readonly simulator: S }> {
   const simulator = await start();
   const lines: string[] = [];
   const logger = createLogger('image-generation', 'debug', { write: (line) => void lines.push(line) });
   const engine = createSdapiEngine(
-    { kind: 'sdapi', urls: [simulator.url], timeoutMs, apiKey: { kind: 'none' }, concurrency: undefined },
+    {
+      kind: 'sdapi',
+      urls: [simulator.url, ...moreUrls],
+      timeoutMs,
+      apiKey: { kind: 'none' },
+      concurrency: undefined,
+    },
     logger,
     20,
   );

@@ -1,4 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { untilAborted } from '../../../runtime/until-aborted.ts';
 import { engineError } from './engine-failure.ts';
+
+/** Longest that a job waits to hear whether an engine that was down is back, ms. */
+const CHECK_MS = 1_000;
 
 /** One of several engines, as far as sharing out jobs goes. */
 export interface Balanced {
@@ -13,7 +18,7 @@ export interface Balanced {
 /** A taken place. `release` is idempotent. */
 export interface Lease<M> {
   readonly member: M;
-  release(): void;
+  readonly release: () => void;
 }
 
 export interface Balancer<M> {
@@ -32,6 +37,8 @@ export interface Balancer<M> {
 
 interface Waiter<M> {
   readonly eligible: (member: M) => boolean;
+  /** Its engines are being asked whether they are back. */
+  asking: boolean;
   take(lease: Lease<M>): void;
   refuse(error: Error): void;
 }
@@ -69,47 +76,64 @@ export function createBalancer<M extends Balanced>(members: readonly M[]): Balan
     for (const waiter of waiters) {
       const lease = tryTake(waiter.eligible);
       if (lease !== undefined) waiter.take(lease);
-      else if (!anyUsable(waiter.eligible)) waiter.refuse(noneUsable());
+      else if (!anyUsable(waiter.eligible)) void refuseUnlessBack(waiter);
     }
   }
 
-  function wait(eligible: (member: M) => boolean, signal: AbortSignal): Promise<Lease<M>> {
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        waiters.delete(waiter);
-        signal.removeEventListener('abort', onAbort);
-      };
-      const waiter: Waiter<M> = {
-        eligible,
-        take(lease) {
-          leave();
-          resolve(lease);
-        },
-        refuse(error) {
-          leave();
-          reject(error);
-        },
-      };
-      const onAbort = (): void => waiter.refuse(signal.reason as Error);
-      signal.addEventListener('abort', onAbort, { once: true });
-      waiters.add(waiter);
-    });
+  /** Asks the engines once more: what opened the circuit may be older than their return. */
+  async function anyAnswers(eligible: (member: M) => boolean): Promise<boolean> {
+    await Promise.race([
+      Promise.all(members.filter(eligible).map((member) => member.check())),
+      delay(CHECK_MS, undefined, { ref: false }),
+    ]);
+    return anyUsable(eligible);
+  }
+
+  async function refuseUnlessBack(waiter: Waiter<M>): Promise<void> {
+    if (waiter.asking) return;
+    waiter.asking = true;
+    if (!(await anyAnswers(waiter.eligible))) waiter.refuse(noneUsable());
+    waiter.asking = false;
   }
 
   return {
     async acquire(eligible, signal) {
       signal.throwIfAborted();
-      if (!anyUsable(eligible)) {
-        // The engine may have come back since it was last asked.
-        await Promise.all(members.filter(eligible).map((member) => member.check()));
-        signal.throwIfAborted();
-        if (!anyUsable(eligible)) throw noneUsable();
-      }
-      return tryTake(eligible) ?? wait(eligible, signal);
+      if (!anyUsable(eligible) && !(await untilAborted(anyAnswers(eligible), signal))) throw noneUsable();
+      return tryTake(eligible) ?? waitIn(waiters, eligible, signal);
     },
     inFlight,
     changed,
   };
+}
+
+/** Waits in line for a lease. */
+function waitIn<M>(
+  waiters: Set<Waiter<M>>,
+  eligible: (member: M) => boolean,
+  signal: AbortSignal,
+): Promise<Lease<M>> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      waiters.delete(waiter);
+      signal.removeEventListener('abort', onAbort);
+    };
+    const waiter: Waiter<M> = {
+      eligible,
+      asking: false,
+      take(lease) {
+        leave();
+        resolve(lease);
+      },
+      refuse(error) {
+        leave();
+        reject(error);
+      },
+    };
+    const onAbort = (): void => waiter.refuse(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    waiters.add(waiter);
+  });
 }
 
 const noneUsable = () => engineError('UNAVAILABLE', 'every engine that could do the job is down');

@@ -20,7 +20,7 @@ export interface EngineCircuit {
   succeeded(): void;
   /** Job or question met none; asks again at once. */
   failed(error: EngineError): void;
-  /** Asks the engine now, one question at a time; resolves with whether it answered. Never rejects. */
+  /** Asks the engine from now on, one question at a time; resolves with whether it answered. Never rejects. */
   check(): Promise<boolean>;
   /** Ends the questions. Idempotent. */
   close(): Promise<void>;
@@ -55,21 +55,17 @@ export function createEngineCircuit({ probe, isBusy, onChange }: EngineCircuitOp
     onChange('open', error);
   };
   const ask = async (): Promise<boolean> => {
-    const limit = { ms: PROBE_TIMEOUT_MS, reason: () => engineError('TIMEOUT', 'no answer to a probe') };
-    const limited = derivedSignal(stopping.signal, limit);
-    try {
-      await probe(limited.signal);
+    const error = await probeOnce(probe, stopping.signal);
+    if (error === undefined) {
       succeeded();
       return true;
-    } catch (error) {
-      const slow = !isConnectionFailure(error) && isBusy();
-      if (!slow) count(error instanceof EngineError ? error : engineError('FAILED', error));
-      return slow;
-    } finally {
-      limited.dispose();
     }
+    // A busy engine may be slow to answer; one whose connections break is not there.
+    const slow = !isConnectionFailure(error) && isBusy();
+    if (!slow) count(error);
+    return slow;
   };
-  const check = (): Promise<boolean> => {
+  const askOnce = (): Promise<boolean> => {
     checking ??= ask().finally(() => {
       checking = undefined;
     });
@@ -79,7 +75,7 @@ export function createEngineCircuit({ probe, isBusy, onChange }: EngineCircuitOp
 
   async function watch(): Promise<void> {
     while (!stopping.signal.aborted) {
-      await check();
+      await askOnce();
       const ms = failures === 0 ? PROBE_EVERY_MS : backoffDelayMs(failures, PROBE_AGAIN);
       await bell.wait(ms, stopping.signal);
     }
@@ -94,10 +90,30 @@ export function createEngineCircuit({ probe, isBusy, onChange }: EngineCircuitOp
       count(error);
       bell.ring();
     },
-    check,
+    async check() {
+      // A question under way may be older than the engine's return.
+      return (checking !== undefined && (await checking)) || askOnce();
+    },
     async close() {
       stopping.abort(new Error('closed'));
       await watching;
     },
   };
+}
+
+/** One question with its time limit; resolves with what went wrong. */
+async function probeOnce(
+  probe: EngineCircuitOptions['probe'],
+  stopping: AbortSignal,
+): Promise<EngineError | undefined> {
+  const reason = (): Error => engineError('TIMEOUT', `no answer to a probe in ${PROBE_TIMEOUT_MS} ms`);
+  const limited = derivedSignal(stopping, { ms: PROBE_TIMEOUT_MS, reason });
+  try {
+    await probe(limited.signal);
+    return undefined;
+  } catch (error) {
+    return error instanceof EngineError ? error : engineError('FAILED', error);
+  } finally {
+    limited.dispose();
+  }
 }

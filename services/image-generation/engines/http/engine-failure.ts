@@ -3,23 +3,20 @@ import { EngineError, type EngineFailure, InvalidRequestError } from '../../erro
 import type { EngineAnswer } from './engine-connection.ts';
 import { engineWords } from './engine-words.ts';
 
-/** The request never left: another engine may be asked instead. */
-const NOT_REACHED_CODES: ReadonlySet<string> = new Set([
+/** The engine is not there, or went away: it has stopped, crashed, or is being restarted. */
+const GONE_CODES: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
   'ENOTFOUND',
   'EAI_AGAIN',
   'EHOSTUNREACH',
-  'ENETUNREACH',
   'EHOSTDOWN',
+  'ENETUNREACH',
   'ENETDOWN',
   'UND_ERR_CONNECT_TIMEOUT',
-]);
-/** The connection broke: the engine has stopped, crashed or was restarted. */
-const BROKEN_CODES: ReadonlySet<string> = new Set([
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ECONNABORTED',
   'UND_ERR_SOCKET',
   'UND_ERR_CLOSED',
   'UND_ERR_DESTROYED',
@@ -53,7 +50,7 @@ export function engineError(failure: EngineFailure, cause: unknown, retryAfterMs
 /** What undici threw. */
 export function networkFailure(cause: unknown): EngineError {
   const code = systemCode(cause) ?? '';
-  if (NOT_REACHED_CODES.has(code) || BROKEN_CODES.has(code)) return engineError('UNAVAILABLE', cause);
+  if (GONE_CODES.has(code)) return engineError('UNAVAILABLE', cause);
   if (STALLED_CODES.has(code)) return engineError('TIMEOUT', cause);
   // Certificates and handshakes.
   if (/^(ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(code)) {
@@ -65,12 +62,8 @@ export function networkFailure(cause: unknown): EngineError {
 }
 
 /** Whether the engine was not there, before or in the middle: what opens its circuit. */
-export const isConnectionFailure = (error: unknown): boolean =>
+export const isConnectionFailure = (error: unknown): error is EngineError =>
   error instanceof EngineError && error.failure === 'UNAVAILABLE';
-
-/** Whether the request never reached the engine, so that another may do it. */
-export const isNotReached = (error: unknown): boolean =>
-  isConnectionFailure(error) && NOT_REACHED_CODES.has(systemCode((error as Error).cause) ?? '');
 
 /**
  * The failure that an answer's status tells.

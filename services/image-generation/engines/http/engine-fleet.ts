@@ -1,8 +1,10 @@
 /** Several engines of one protocol as one: shared out, watched, asked for what they have. */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { derivedSignal } from '../../../runtime/derived-signal.ts';
 import type { Logger } from '../../../runtime/logger.ts';
-import { EngineError, unsupported } from '../../errors.ts';
+import { untilAborted } from '../../../runtime/until-aborted.ts';
+import { unsupported } from '../../errors.ts';
 import type {
   EngineCapabilities,
   EngineEvent,
@@ -11,7 +13,7 @@ import type {
   ImageEngine,
 } from '../../image-engine.ts';
 import { type Balancer, createBalancer, type Lease } from './engine-balancer.ts';
-import { engineError, isConnectionFailure, isNotReached } from './engine-failure.ts';
+import { engineError, isConnectionFailure } from './engine-failure.ts';
 import { createEngineMember, type EngineMember } from './engine-member.ts';
 import { mergedCapabilities } from './merged-capabilities.ts';
 import type { RemoteEngine } from './remote-engine.ts';
@@ -40,6 +42,7 @@ export type OwnedEngine = ImageEngine &
 export function createEngineFleet(options: EngineFleetOptions): OwnedEngine {
   const listeners = new Set<() => void>();
   const closing = new AbortController();
+  setMaxListeners(0, closing.signal); // One for each running job.
   const working = new Set<Promise<unknown>>();
   const members: EngineMember[] = options.urls.map((url) =>
     createEngineMember({
@@ -98,16 +101,19 @@ function fleetHealth(members: readonly EngineMember[], listeners: Set<() => void
   };
 }
 
-/** @throws {EngineError} when no engine says what it has. */
+/**
+ * What the engines that answer have. One that is down is asked again only when there is no other.
+ * @throws {EngineError} when no engine says what it has.
+ */
 async function capabilities(
   members: readonly EngineMember[],
   signal: AbortSignal,
 ): Promise<EngineCapabilities> {
+  const usable = members.filter((member) => member.usable);
   const asked = await Promise.allSettled(
-    members.map(async (member) => {
-      if (!member.usable && !(await member.check())) throw engineError('UNAVAILABLE', 'its circuit is open');
-      return member.capabilities.get(signal);
-    }),
+    usable.length > 0
+      ? usable.map((member) => member.capabilities.get(signal))
+      : members.map((member) => capabilitiesOfDown(member, signal)),
   );
   signal.throwIfAborted();
   const [first, ...others] = asked.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
@@ -116,7 +122,12 @@ async function capabilities(
   throw failed?.reason instanceof Error ? failed.reason : engineError('UNAVAILABLE', 'no engine');
 }
 
-/** Runs the job at one engine; at another when the first cannot be reached at all. */
+async function capabilitiesOfDown(member: EngineMember, signal: AbortSignal): Promise<EngineCapabilities> {
+  if (!(await member.check())) throw engineError('UNAVAILABLE', `the circuit of ${member.address} is open`);
+  return member.capabilities.get(signal);
+}
+
+/** Runs the job at one engine, which is asked right before whether it is there: nothing is lost by asking another. */
 async function* generate(
   fleet: Fleet,
   job: EngineJob,
@@ -124,19 +135,25 @@ async function* generate(
 ): AsyncGenerator<EngineEvent, void, undefined> {
   const candidates = new Set(fleet.members.filter((member) => member.offers(job)));
   if (candidates.size === 0) {
-    const message = 'no single engine has the model, every LoRA and the sampler of this request';
-    throw unsupported(message);
+    throw unsupported('no single engine has the model, every LoRA and the sampler of this request');
   }
-  for (;;) {
+  while (candidates.size > 0) {
     const lease = await fleet.balancer.acquire((member) => candidates.has(member), signal);
+    if (await answers(lease, signal)) return yield* runAt(lease, fleet, job, signal);
+    lease.release();
     candidates.delete(lease.member);
-    try {
-      yield* runAt(lease, fleet, job, signal);
-      return;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!isNotReached(error) || candidates.size === 0) throw error;
-    }
+  }
+  throw engineError('UNAVAILABLE', 'no engine that could do the job answers');
+}
+
+/** Whether the engine is there now. A connection kept alive may be that to an engine that was restarted. */
+async function answers({ member, release }: Lease<EngineMember>, signal: AbortSignal): Promise<boolean> {
+  try {
+    const twice = member.check().then((there) => there || member.check());
+    return await untilAborted(twice, signal);
+  } catch (error) {
+    release();
+    throw error;
   }
 }
 
@@ -164,13 +181,12 @@ async function* runAt(
     yield* engine.generate(job, run);
     circuit.succeeded();
   } catch (error) {
-    if (error instanceof EngineError && isConnectionFailure(error) && !fleet.closing.aborted)
-      circuit.failed(error);
+    if (isConnectionFailure(error) && !fleet.closing.aborted) circuit.failed(error);
     throw error;
   } finally {
     wanted.dispose();
     lifetime.signal.removeEventListener('abort', onLifetime);
-    const over = Promise.allSettled(occupied).then(() => {
+    const over = Promise.allSettled(occupied).finally(() => {
       lifetime.dispose();
       lease.release();
       fleet.working.delete(over);

@@ -1,6 +1,5 @@
 import type { Logger } from '../../../runtime/logger.ts';
 import { derivedSignal } from '../../../runtime/derived-signal.ts';
-import { EngineError } from '../../errors.ts';
 import type { EngineCapabilities, EngineJob } from '../../image-engine.ts';
 import { type CachedValue, createCachedValue } from './cached-value.ts';
 import { createEngineCircuit, type EngineCircuit } from './engine-circuit.ts';
@@ -53,7 +52,7 @@ export function createEngineMember(options: EngineMemberOptions): EngineMember {
       circuit.succeeded();
       return answer;
     } catch (error) {
-      if (error instanceof EngineError && isConnectionFailure(error)) circuit.failed(error);
+      if (isConnectionFailure(error)) circuit.failed(error);
       throw error;
     } finally {
       limited.dispose();
@@ -70,8 +69,8 @@ export function createEngineMember(options: EngineMemberOptions): EngineMember {
     onChange(state, reason) {
       // Whatever comes back may have other models.
       if (state === 'closed') capabilities.forget();
-      if (state === 'open') logger.warn({ engine: address, err: reason }, 'image engine does not answer');
-      else logger.info({ engine: address }, 'image engine answers');
+      if (state === 'open') logger.warn({ engine: address, err: reason }, 'image engine cannot be used');
+      else logger.info({ engine: address }, 'image engine can be used');
       onChange();
     },
   });

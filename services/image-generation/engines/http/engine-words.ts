@@ -3,17 +3,15 @@
 const MAX_LENGTH = 500;
 /** A run of characters that an engine's text and a prompt do not share by chance. */
 const TELLING_LENGTH = 16;
+// oxlint-disable-next-line no-control-regex -- control characters are what it is about
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]+/g;
 
 /**
  * An engine's text as the log may have it: bounded, without control characters, and withheld altogether when it
  * repeats a part of `prompts`.
  */
 export function engineWords(text: string, prompts: readonly string[]): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what it is about
-  const line = text
-    .slice(0, MAX_LENGTH)
-    .replaceAll(/[\u0000-\u001f\u007f]+/g, ' ')
-    .trim();
+  const line = text.slice(0, MAX_LENGTH).replaceAll(CONTROL_CHARACTERS, ' ').trim();
   return prompts.some((prompt) => repeats(line, prompt)) ? '(withheld: it repeats the prompt)' : line;
 }
 

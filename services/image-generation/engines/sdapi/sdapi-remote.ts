@@ -1,6 +1,6 @@
 import type { Logger } from '../../../runtime/logger.ts';
 import type { EngineConnection } from '../http/engine-connection.ts';
-import { isConnectionFailure } from '../http/engine-failure.ts';
+import { isConnectionFailure, statusFailure } from '../http/engine-failure.ts';
 import type { RemoteEngine } from '../http/remote-engine.ts';
 import { type Dialect, findDialect } from './dialect.ts';
 import { generateOnSdCpp } from './sdcpp-job.ts';
@@ -24,8 +24,10 @@ export function createSdapiRemote(tools: SdapiTools): RemoteEngine {
   };
   return {
     async probe(signal) {
-      // Any answer will do: the Draw Things app has no route that only reads.
-      await connection.ask({ method: 'GET', path: '/sdapi/v1/samplers' }, signal);
+      const answer = await connection.ask({ method: 'GET', path: '/sdapi/v1/samplers' }, signal);
+      // 404 will do: the Draw Things app has no route that only reads.
+      const refuses = answer.status === 401 || answer.status === 403 || answer.status >= 500;
+      if (refuses) throw statusFailure(answer, answer.body.toString('utf8', 0, 2_000), []);
     },
     async capabilities(signal) {
       return (await look(signal)).capabilities;

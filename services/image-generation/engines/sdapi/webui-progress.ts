@@ -20,6 +20,8 @@ export interface TaskWatch {
 }
 
 const TIMEOUT_MS = 5_000;
+/** A preview travels in one message of the stream, whose limit is 4 MiB by default. */
+const MAX_PREVIEW_BYTES = 1024 * 1024;
 const NOTHING: TaskState = { isOurs: false, fraction: undefined, preview: undefined };
 
 /**
@@ -125,7 +127,9 @@ async function previewEvent(dataUrl: string): Promise<EngineEvent | undefined> {
     const data = await decodeBase64(Buffer.from(dataUrl, 'latin1'));
     const start = data.toString('hex', 0, 4);
     const mediaType = SIGNATURES.find(([signature]) => start.startsWith(signature))?.[1];
-    return mediaType === undefined ? undefined : { type: 'preview', mediaType, data };
+    return mediaType === undefined || data.length > MAX_PREVIEW_BYTES
+      ? undefined
+      : { type: 'preview', mediaType, data };
   } catch {
     return undefined;
   }
