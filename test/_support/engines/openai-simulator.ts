@@ -49,7 +49,7 @@ export const RETRY_AFTER_SECONDS = 7;
 export const PICTURES_PATH = '/generated-images/picture.png';
 
 export async function startOpenaiSimulator(options: OpenaiSimulatorOptions = {}): Promise<OpenaiSimulator> {
-  const gpu = createSimulatedGpu({ ...(options.stepMs === undefined ? {} : { stepMs: options.stepMs }) });
+  const gpu = createSimulatedGpu(options.stepMs === undefined ? {} : { stepMs: options.stepMs });
   const flavour = FLAVOURS[options.flavour ?? 'openai'];
   const world: World = { gpu, options, flavour, fault: undefined, picture: undefined, bodies: [] };
   const seen: SimulatedRequest[] = [];
@@ -175,7 +175,7 @@ function understood({ flavour, gpu }: World, body: Body): SimulatedJob {
     steps: number(steps) ?? 20,
     guidanceScale: Math.fround(guidance.map(number).find((scale) => scale !== undefined) ?? 0),
     sampler: '',
-    model: String(body['model'] ?? ''),
+    model: (body['model'] ?? '') as string,
     loras: lora === undefined ? [] : [{ name: lora.name, ...strengths }],
   };
 }
@@ -185,28 +185,25 @@ function faultAnswer(
   fault: EngineFault | undefined,
   prompt: string,
 ): SimulatedAnswer | undefined {
-  switch (fault) {
-    case 'html':
-      return { status: 200, raw: { type: 'text/html', body: `<html>${ENGINE_SECRET}</html>` } };
-    case 'too-many-requests':
-      return {
-        status: 429,
-        write(response) {
-          response.writeHead(429, {
-            'content-type': 'application/json',
-            'retry-after': String(RETRY_AFTER_SECONDS),
-          });
-          response.end(JSON.stringify(world.flavour.error(429, ENGINE_SECRET)));
-        },
-      };
-    case 'out-of-memory':
-      return failed(world, 500, `CUDA out of memory. Tried to allocate 2.00 GiB, ${ENGINE_SECRET}`);
-    case 'exception':
-      return failed(world, 500, `Sizes of tensors must match for ${prompt} in ${ENGINE_SECRET}`);
-    default:
-      return undefined;
+  if (fault === 'html') {
+    return { status: 200, raw: { type: 'text/html', body: `<html>${ENGINE_SECRET}</html>` } };
   }
+  if (fault === 'too-many-requests') return tooManyRequests(world);
+  if (fault === 'out-of-memory') {
+    return failed(world, 500, `CUDA out of memory. Tried to allocate 2.00 GiB, ${ENGINE_SECRET}`);
+  }
+  if (fault !== 'exception') return undefined;
+  return failed(world, 500, `Sizes of tensors must match for ${prompt} in ${ENGINE_SECRET}`);
 }
+
+const tooManyRequests = ({ flavour }: World): SimulatedAnswer => ({
+  status: 429,
+  write(response) {
+    const retry = { 'retry-after': String(RETRY_AFTER_SECONDS) };
+    response.writeHead(429, { 'content-type': 'application/json', ...retry });
+    response.end(JSON.stringify(flavour.error(429, ENGINE_SECRET)));
+  },
+});
 
 async function answer(
   world: World,
@@ -237,7 +234,7 @@ async function stream(
   body: Body,
   fault: EngineFault | undefined,
 ): Promise<void> {
-  const send = async (event: { readonly type: string }): Promise<void> => {
+  const send = async (event: { readonly type: string; readonly [field: string]: unknown }): Promise<void> => {
     if (response.destroyed) return;
     const free = response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n: still here\n\n`);
     if (!free) await Promise.race([once(response, 'drain'), once(response, 'close')]);
@@ -251,15 +248,15 @@ async function stream(
       .png()
       .toBuffer();
     const b64_json = partial.toString('base64');
-    await send({ type: 'image_generation.partial_image', ...{ b64_json, partial_image_index: index, size } });
+    await send({ type: 'image_generation.partial_image', b64_json, partial_image_index: index, size });
   }
   const png = await picture;
   if (fault === 'exception') {
     const error = { message: `failed in ${ENGINE_SECRET}`, type: 'server_error', code: 'internal' };
-    await send({ type: 'error', ...{ error } });
+    await send({ type: 'error', error });
   } else if (png !== undefined && fault !== 'no-image') {
     const b64_json = await spoiledBase64(png, fault);
-    await send({ type: 'image_generation.completed', ...{ b64_json, size, quality: 'high' } });
+    await send({ type: 'image_generation.completed', b64_json, size, quality: 'high' });
   }
   response.end();
 }

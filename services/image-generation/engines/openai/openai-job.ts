@@ -58,10 +58,7 @@ async function* whole(
   const { connection, links, logger } = tools;
   const line = derivedSignal(dialect.stopsOnDisconnect ? run.signal : run.lifetime);
   const answered = connection.ask({ ...request, maxBytes: MAX_IMAGE_ANSWER_BYTES }, line.signal);
-  const settled = answered.then(
-    () => {},
-    () => {},
-  );
+  const settled = Promise.allSettled([answered]);
   try {
     yield { type: 'progress', stage: 'sampling' };
     const answer = await untilAborted(answered, run.signal);
@@ -69,7 +66,7 @@ async function* whole(
     yield await answeredImage(await jsonAnswer(answer), job, dialect, links, run.signal);
   } finally {
     if (dialect.stopsOnDisconnect) line.abort(new Error('nobody waits for the answer any more'));
-    run.occupy(settled.then(() => line.dispose()));
+    run.occupy(settled.finally(() => line.dispose()));
   }
 }
 
