@@ -7,7 +7,8 @@ import { retryAfter } from './retry-after.ts';
 
 /** Below uvicorn's 5 s, or requests meet a connection that the other side is closing. */
 const KEEP_ALIVE_MS = 4_000;
-const CONNECT_TIMEOUT_MS = 3_000;
+/** Shorter than the probe's limit, so that a host that drops packets is told from an engine that is slow. */
+const CONNECT_TIMEOUT_MS = 2_000;
 /** Between two parts of an answer that has begun. */
 const BODY_TIMEOUT_MS = 30_000;
 /** Largest answer unless the request says otherwise. */
