@@ -179,6 +179,7 @@ describe('configuration', () => {
       imageOrigins: ['https://cdn.example'],
     });
     expect(read({}).engine).toMatchObject({ dialect: 'auto', models: [], imageOrigins: [] });
+    expect(read({ ENGINE_URLS: 'https://api.openai.com/v1' }).engine).toMatchObject({ dialect: 'openai' });
   });
 
   test.each([

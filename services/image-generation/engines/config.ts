@@ -7,7 +7,7 @@ import { type OpenaiConfig, openaiConfig, openaiVariables } from './openai/confi
 import { type SdapiConfig, sdapiConfig } from './sdapi/config.ts';
 
 /** One line for each engine that is reached over HTTP. */
-const REMOTE_ENGINES = { openai: openaiConfig, sdapi: sdapiConfig } as const;
+const REMOTE_ENGINES = { sdapi: sdapiConfig, openai: openaiConfig } as const;
 
 /** What each engine's own file makes of the variables. */
 export type EngineConfig = ProceduralConfig | SdapiConfig | OpenaiConfig;

@@ -25,8 +25,13 @@ export interface OpenaiSimulatorOptions {
   readonly flavour?: OpenaiFlavour;
   /** The key it wants to see, asked at every request. */
   readonly key?: () => string;
-  /** Answers with a link that begins so, instead of with the picture; "" links to itself without an origin. */
+  /**
+   * Answers with a link that begins so, instead of with the picture; "" links to itself without an origin, and
+   * "data:" holds the picture.
+   */
   readonly links?: string;
+  /** Ids of the models that it lists instead of the flavour's. */
+  readonly models?: readonly string[];
   /** What it makes of prompts (dall-e-3). */
   readonly revises?: (prompt: string) => string;
   /** Knows no `GET models`. */
@@ -62,7 +67,8 @@ export async function startOpenaiSimulator(options: OpenaiSimulatorOptions = {})
     const route = `${request.method} ${request.path}`;
     if (route === `POST ${flavour.base}/images/generations`) return generations(world, request);
     if (route === `GET ${flavour.base}/models` && options.listless !== true) {
-      return { status: 200, json: { object: 'list', data: flavour.models } };
+      const listed = options.models?.map((id) => ({ id, object: 'model', owned_by: 'local' }));
+      return { status: 200, json: { object: 'list', data: listed ?? flavour.models } };
     }
     if (route !== `GET ${PICTURES_PATH}` || world.picture === undefined) return undefined;
     return { status: 200, raw: { type: 'image/png', body: world.picture } };
@@ -219,7 +225,11 @@ async function answer(
   const whole = { created: Math.floor(Date.now() / 1_000), output_format: 'png', size };
   if (links !== undefined) {
     world.picture = png;
-    return { status: 200, json: { ...whole, data: [{ url: `${links}${PICTURES_PATH}?sig=1`, ...revised }] } };
+    const url =
+      links === 'data:'
+        ? `data:image/png;base64,${png.toString('base64')}`
+        : `${links}${PICTURES_PATH}?sig=1`;
+    return { status: 200, json: { ...whole, data: [{ url, ...revised }] } };
   }
   return {
     status: 200,

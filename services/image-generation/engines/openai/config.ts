@@ -5,6 +5,8 @@ import { DIALECT_NAMES, type DialectName } from './dialects.ts';
 /** Names may not end or open a tag, nor be paths: those stand behind the "=" and never leave this process but to the engine. */
 const LORA_ENTRY = /^([^=/\\:<>,\s]+)=(\S+)$/;
 
+const OPENAI_HOST = 'api.openai.com';
+
 const nameList = (purpose: string) =>
   variable({ expected: 'a comma list of names', purpose }, (value): readonly string[] | undefined => {
     const names = value.split(',').map((name) => name.trim());
@@ -62,7 +64,9 @@ export function openaiConfig(
   add: AddFault,
   settings: OpenaiSettings,
 ): OpenaiConfig {
-  const { ENGINE_DIALECT: dialect, ENGINE_LORAS: loras = new Map<string, string>() } = settings;
+  const { ENGINE_LORAS: loras = new Map<string, string>() } = settings;
+  const isOpenai = remote.urls.length > 0 && remote.urls.every((url) => new URL(url).host === OPENAI_HOST);
+  const dialect = settings.ENGINE_DIALECT === 'auto' && isOpenai ? 'openai' : settings.ENGINE_DIALECT;
   if (loras.size > 0 && dialect !== 'vllm-omni') {
     add('ENGINE_LORAS', 'nothing, unless ENGINE_DIALECT=vllm-omni', [...loras.keys()].join(','));
   }

@@ -49,6 +49,11 @@ describe('models', () => {
     expect(simulator.jobs).toHaveLength(1);
   });
 
+  test('of stable-diffusion.cpp, whose seed this protocol cannot set, are not offered', async () => {
+    const { engine } = await engineOn({ models: ['sd-cpp-local'] }, { dialect: 'auto' });
+    await expect(engine.capabilities(never())).rejects.toMatchObject({ failure: 'FAILED' });
+  });
+
   test('that the engine no longer has are NOT_FOUND', async () => {
     const { engine } = await engineOn({}, { models: ['gone'] });
     await expect(imageOf(engine)).rejects.toMatchObject({ reason: 'MODEL_NOT_FOUND' });
@@ -124,6 +129,14 @@ describe('a link instead of a picture', () => {
     const [asked] = other.simulator.requests(PICTURES_PATH);
     expect(asked?.query.get('sig')).toBe('1');
     expect(asked?.headers.authorization).toBeUndefined();
+  });
+
+  test('that holds the picture itself is read', async () => {
+    const { engine } = await engineOn({ flavour: 'vllm-omni', links: 'data:' });
+    const { image } = await imageOf(engine, SQUARE);
+    if (image.kind !== 'file') throw new Error('no file');
+    expect(image.bytes.length).toBeGreaterThan(64 * 1024);
+    expect(await sharp(image.bytes).metadata()).toMatchObject({ format: 'png', ...SQUARE });
   });
 
   test('of an engine that never sends one is not followed at all', async () => {

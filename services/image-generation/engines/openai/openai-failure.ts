@@ -25,6 +25,8 @@ const OUR_FIELDS: Readonly<Record<string, string>> = {
 /** Codes of OpenAI (dall-e, gpt-image) and Azure. */
 const FILTERED_CODE =
   /^(content_policy_violation|moderation_blocked|content_filter|contentFilter|ResponsibleAIPolicyViolation)$/;
+/** What clouds without such a code say with 400 or 403. */
+const FILTERED_WORDS = /safety system|content (management )?policy|content[ _]moderation|content filter/i;
 /** Codes that only who pays can cure: to come back later is no help. */
 const UNPAID_CODE = /^(insufficient_quota|billing_hard_limit_reached)$/;
 
@@ -39,7 +41,10 @@ export function openaiFailure(answer: EngineAnswer, job: EngineJob, logger: Logg
   const words = wordsOf(value) ?? text;
   const prompts = [job.prompt, job.negativePrompt];
   const said = `HTTP ${answer.status} ${codes.join(' ')}: ${engineWords(words, prompts)}`;
-  if (codes.some((code) => FILTERED_CODE.test(code))) return engineError('CONTENT_FILTERED', said);
+  const refused = answer.status === 400 || answer.status === 403;
+  if (codes.some((code) => FILTERED_CODE.test(code)) || (refused && FILTERED_WORDS.test(words))) {
+    return engineError('CONTENT_FILTERED', said);
+  }
   if (codes.some((code) => UNPAID_CODE.test(code))) return engineError('FAILED', said);
   if (answer.status >= 500 || answer.status === 429) return statusFailure(answer, words, prompts);
   const param = rejectedParameter(value);
