@@ -158,9 +158,16 @@ export type EngineFailure =
 export class EngineError extends Error {
   override readonly name = 'EngineError';
   readonly failure: EngineFailure;
+  /** When to try again, ms, where the engine has said it. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(failure: EngineFailure, message: string, options?: ErrorOptions) {
+  constructor(
+    failure: EngineFailure,
+    message: string,
+    options: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {},
+  ) {
     super(message, options);
     this.failure = failure;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }

@@ -10,5 +10,7 @@ export async function createEngine(config: EngineConfig, logger: Logger): Promis
       return (await import('./procedural/procedural-engine.ts')).createProceduralEngine();
     case 'sdapi':
       return (await import('./sdapi/sdapi-engine.ts')).createSdapiEngine(config, logger);
+    case 'openai':
+      return (await import('./openai/openai-engine.ts')).createOpenaiEngine(config, logger);
   }
 }

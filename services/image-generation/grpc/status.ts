@@ -104,7 +104,7 @@ export const reasonOf = (error: unknown): string => describe(error)?.reason ?? U
 function describe(error: unknown): WireError | undefined {
   if (error instanceof InvalidRequestError) return invalidRequest(error);
   if (error instanceof NotFoundError) return notFound(error);
-  if (error instanceof EngineError) return { ...ENGINE_FAILURES[error.failure], message: error.message };
+  if (error instanceof EngineError) return engineFailure(error);
   if (error instanceof PreconditionError) {
     return { code: status.FAILED_PRECONDITION, reason: error.reason, message: error.message };
   }
@@ -141,6 +141,14 @@ function describe(error: unknown): WireError | undefined {
     return { code: status.CANCELLED, reason: 'CANCELLED', message: error.message };
   }
   return undefined;
+}
+
+/** An engine that has said when to come back is believed. */
+function engineFailure({ failure, message, retryAfterMs }: EngineError): WireError {
+  const wire = { ...ENGINE_FAILURES[failure], message };
+  return wire.details === undefined || retryAfterMs === undefined
+    ? wire
+    : { ...wire, details: [retryInfo(retryAfterMs)] };
 }
 
 function invalidRequest(error: InvalidRequestError): WireError {
