@@ -21,5 +21,6 @@ async function confirm(question: string): Promise<boolean> {
   }
 }
 
-const io = { environment, stdout, stderr, signal, confirm: stdin.isTTY ? confirm : undefined };
+const answers = stdin.isTTY ? confirm : undefined;
+const io = { environment, stdin, stdout, stderr, signal, confirm: answers, nowMs: Date.now };
 process.exitCode = await runArchiveCli(process.argv.slice(2), io);

@@ -35,13 +35,13 @@ export const registerVerify: RegisterCommand = (program, io, finish) => {
     });
 };
 
-async function verify(hashes: readonly string[], { environment, signal }: CliIo): Promise<Verification> {
-  const { config, store } = openArchive(environment);
+async function verify(hashes: readonly string[], io: CliIo): Promise<Verification> {
+  const { config, store } = openArchive(io);
   try {
-    const bucketFindings = await verifyBucket(store.reader, signal);
+    const bucketFindings = await verifyBucket(store.reader, io.signal);
     const pairs = bucketFindings.includes(NO_BUCKET)
       ? []
-      : await verifyPairs(store.reader, config.prefix, hashes, signal);
+      : await verifyPairs(store.reader, config.prefix, hashes, io.signal);
     return { bucket: config.bucket, bucketFindings, pairs };
   } finally {
     await store.close();

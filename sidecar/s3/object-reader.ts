@@ -1,5 +1,6 @@
 /** Reads objects and their access rules, signed or as anybody: for `exists`, for links and for the verify command. */
 import type { Dispatcher } from 'undici';
+import { TargetFault } from '../object-store.ts';
 import {
   type GrantedAccess,
   type PublicAccessBlock,
@@ -138,7 +139,9 @@ async function ask<T extends object>(
     const value = read(answer);
     if (value !== undefined) return done({ state: 'known', ...value });
     const failure = failureOf(answer, operation, connection);
-    if (answer.status >= 300 && failure.faultClass !== 'fatal') return failure;
+    // Wrong credentials say nothing about what the store knows.
+    const unanswered = failure.faultClass !== 'fatal' || isCredentialsFault(failure.fault);
+    if (answer.status >= 300 && unanswered) return failure;
     const reason =
       answer.status < 300 ? `the store does not know ${operation.target}` : failure.fault.message;
     return done({ state: 'unknown', reason });
@@ -166,6 +169,9 @@ function send(
 ): Promise<Dispatcher.ResponseData> {
   return pool.request({ method, path: `${url.pathname}${url.search}`, headers, signal });
 }
+
+const isCredentialsFault = (fault: Error): boolean =>
+  fault instanceof TargetFault && fault.kind === 'credentials';
 
 /** 404 and 403 are answers to the question; anything else is a failure. */
 function missing<T>(

@@ -27,6 +27,10 @@ export interface S3ErrorFacts {
   readonly serverTimeMs: number | undefined;
 }
 
+/** Words of AWS, and of Ceph, which has its own. */
+const POLICY_REFUSED =
+  /according to policy|policy condition failed|extra input fields|policy check failed|policy missing condition/i;
+
 /** Reads an answer to its end, so that its connection can be used again; a body above 64 KiB is cut off. */
 export async function readAnswer(response: Dispatcher.ResponseData): Promise<S3Answer> {
   const chunks: Uint8Array[] = [];
@@ -62,7 +66,7 @@ export function errorFacts({ status, headers, text }: S3Answer): S3ErrorFacts {
     status,
     code: matching(childText(error, 'Code'), /^[A-Za-z][A-Za-z0-9.]{0,63}$/),
     policyExpired: /policy expired|expiration date is in the past/i.test(message),
-    policyRefused: /according to policy|policy condition failed|extra input fields/i.test(message),
+    policyRefused: POLICY_REFUSED.test(message),
     region: matching(headers['x-amz-bucket-region'] ?? childText(error, 'Region'), /^[a-z0-9-]{1,64}$/),
     requestId: matching(headers['x-amz-request-id'] ?? childText(error, 'RequestId'), /^[\w+/=.:-]{1,128}$/),
     retryAfterMs: retryAfter(headers['retry-after'], date),
