@@ -61,10 +61,7 @@ async function upload(imageFile: string, flags: UploadFlags, io: CliIo): Promise
   }
 }
 
-/**
- * Some stores answer a form with a wrong secret as one without permission; a signed question is answered with the
- * difference.
- */
+/** Ceph answers a form with a wrong key as one without permission; a signed question shows the difference. */
 async function explain({ reader }: S3ObjectStore, error: unknown, signal: AbortSignal): Promise<never> {
   if (error instanceof TargetFault && error.kind === 'permission') await reader.policyStatus(signal);
   throw error;

@@ -7,7 +7,6 @@ import { request } from 'undici';
 import {
   BOUNDARY,
   encodeForm,
-  type FilePart,
   type FormPlan,
   signForm,
 } from '../../deploy/dev/local-s3/_support/signed-form.ts';
@@ -21,8 +20,8 @@ export interface FormRule {
   readonly name: string;
   /** What is changed about a form that is good. */
   readonly plan?: (target: S3Target) => Partial<FormPlan>;
-  /** Default: a file that fits. */
-  readonly file?: FilePart | 'none';
+  /** Of the file; `none` for no file at all. Default: what fits. */
+  readonly content?: string;
   /** The bucket of the URL. Default: the target's. */
   readonly bucket?: string;
   /** Sent without a length. */
@@ -67,12 +66,12 @@ export const FORM_RULES: readonly FormRule[] = [
   },
   {
     name: 'a file larger than the policy allows',
-    file: { content: `${CONTENT}!` },
+    content: `${CONTENT}!`,
     answer: 'fatal/OBJECT_SIZE_REFUSED',
   },
   {
     name: 'a file smaller than the policy allows',
-    file: { content: CONTENT.slice(1) },
+    content: CONTENT.slice(1),
     answer: 'fatal/OBJECT_SIZE_REFUSED',
   },
   {
@@ -128,7 +127,11 @@ export const FORM_RULES: readonly FormRule[] = [
     }),
     answer: 'fatal/permission',
   },
-  { name: 'a policy that is not JSON', plan: () => ({ policy: '{"expiration"' }), answer: 'fatal/configuration' },
+  {
+    name: 'a policy that is not JSON',
+    plan: () => ({ policy: '{"expiration"' }),
+    answer: 'fatal/configuration',
+  },
   {
     name: 'a policy whose end is not in UTC',
     plan: ({ bucket }) => ({
@@ -138,7 +141,7 @@ export const FORM_RULES: readonly FormRule[] = [
   },
   {
     name: 'a form without a file',
-    file: 'none',
+    content: 'none',
     answer: 'fatal/configuration',
   },
   { name: 'a body without a length', chunked: true, answer: 'fatal/configuration' },
@@ -174,8 +177,9 @@ export async function answerTo(rule: FormRule, target: S3Target): Promise<string
     conditions: [['content-length-range', CONTENT.length, CONTENT.length]],
     ...rule.plan?.(target),
   };
-  const file = rule.file === 'none' ? undefined : (rule.file ?? { content: CONTENT });
-  const body = encodeForm(signForm(plan), file);
+  // VersityGW 1.8 recognises the file by its name, and reads a file without one into the fields after it.
+  const file = { content: rule.content ?? CONTENT, filename: 'object.txt' };
+  const body = encodeForm(signForm(plan), rule.content === 'none' ? undefined : file);
   const response = await request(`${target.endpoint}/${bucket}`, {
     method: 'POST',
     headers: { 'content-type': rule.contentType ?? `multipart/form-data; boundary=${BOUNDARY}` },

@@ -42,7 +42,7 @@ export function describeOperatorCommands(target: () => S3Target): void {
     it.each(WRONGS)('names cause and cure: $name', async ({ change, nowMs = Date.now, upload, verify }) => {
       const pair = await writePair(folder);
       const environment = { ...environmentOf(target()), ...change(target()) };
-      const uploaded = await runCli(["upload", ...pair.args], environment, { nowMs });
+      const uploaded = await runCli(['upload', ...pair.args], environment, { nowMs });
       expect(uploaded.stderr).toMatch(upload.says);
       expect(uploaded.code).toBe(upload.code);
       const verified = await runCli(['verify', pair.hash], environment, { nowMs });
