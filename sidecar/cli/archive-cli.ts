@@ -8,6 +8,7 @@ import {
   EXIT_CODE_UNKNOWN,
   EXIT_CODE_USAGE,
   type RegisterCommand,
+  UsageError,
 } from './cli-io.ts';
 import { registerDeadLetters } from './dead-letters-command.ts';
 import { registerDelete } from './delete-command.ts';
@@ -41,6 +42,7 @@ export async function runArchiveCli(args: readonly string[], io: CliIo): Promise
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODE_USAGE;
     if (io.signal.aborted) return EXIT_CODE_INTERRUPTED;
     io.stderr.write(`${describeFault(error)}\n`);
+    if (error instanceof UsageError) return EXIT_CODE_USAGE;
     if (error instanceof QueueAccessError) return EXIT_CODE_UNKNOWN;
     return error instanceof ConfigError ? EXIT_CODE_CONFIG : 1;
   }

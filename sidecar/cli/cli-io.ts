@@ -17,6 +17,11 @@ export interface CliIo {
 /** Adds one command to the program; `finish` takes the exit code it ends with. */
 export type RegisterCommand = (program: Command, io: CliIo, finish: (exitCode: number) => void) => void;
 
+/** The user gave something that cannot be used; the message says what. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
 /** NATS or the bucket could not be asked: nothing is known. */
 export const EXIT_CODE_UNKNOWN = 2;
 /** EX_USAGE of sysexits.h. */

@@ -10,7 +10,9 @@ import {
 } from './access-rules.ts';
 import type { Attempt, AttemptOutcome } from './attempt-loop.ts';
 import type { FaultClass } from './error-classification.ts';
+import { type AnonymousAnswer, knock } from './anonymous-answer.ts';
 import { headOf, type ObjectHead, type OpenObject, openObject } from './open-object.ts';
+import { type ListedObject, listObjects, type ListOptions } from './object-list.ts';
 import { readAnswer, type S3Answer } from './s3-answer.ts';
 import { failureOf, type S3Connection } from './s3-connection.ts';
 import { type PresignedUrl, presignGetUrl, signRequest } from './sigv4.ts';
@@ -41,10 +43,15 @@ export interface ObjectReader {
   /** Whether the bucket's policy makes it public; a bucket without a policy is not. */
   policyStatus(signal: AbortSignal): Promise<Known<{ readonly isPublic: boolean }>>;
   publicAccessBlock(signal: AbortSignal): Promise<Known<PublicAccessBlock>>;
+  /** Objects whose key starts with `prefix`, in the order of their keys, read page by page. */
+  list(options: ListOptions, signal: AbortSignal): AsyncIterable<ListedObject>;
+  /** Asks for a list of the bucket as anybody in the world. */
+  knock(signal: AbortSignal): Promise<AnonymousAnswer>;
   /** A link that reads one object without credentials for `lifetimeSeconds` (1 to 604800) at most. */
   downloadLink(key: string, lifetimeSeconds: number): Promise<PresignedUrl>;
 }
 
+export type { ListedObject } from './object-list.ts';
 export type { ObjectHead, OpenObject } from './open-object.ts';
 
 /** S3 refuses header signatures whose date differs by more, ms. */
@@ -77,6 +84,8 @@ export function createObjectReader(connection: S3Connection): ObjectReader {
       };
       return ask(connection, url, operation, readPublicAccessBlock, signal);
     },
+    list: (options, signal) => listObjects(connection, options, signal),
+    knock: (signal) => knock(connection, signal),
     downloadLink: async (key, lifetimeSeconds) => {
       const { location, config, credentials, clock } = connection;
       const keys = await credentials.get();

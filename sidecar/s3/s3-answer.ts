@@ -31,8 +31,11 @@ export interface S3ErrorFacts {
 const POLICY_REFUSED =
   /according to policy|policy condition failed|extra input fields|policy check failed|policy missing condition/i;
 
-/** Reads an answer to its end, so that its connection can be used again; a body above 64 KiB is cut off. */
-export async function readAnswer(response: Dispatcher.ResponseData): Promise<S3Answer> {
+/** Reads an answer to its end, so that its connection can be used again; a body above `maxBytes` is cut off. */
+export async function readAnswer(
+  response: Dispatcher.ResponseData,
+  maxBytes = MAX_XML_BYTES,
+): Promise<S3Answer> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   // Leaving the loop early destroys the body, which undici reports as an error event of its own.
@@ -40,9 +43,9 @@ export async function readAnswer(response: Dispatcher.ResponseData): Promise<S3A
   for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > MAX_XML_BYTES) break;
+    if (bytes > maxBytes) break;
   }
-  const text = Buffer.concat(chunks).toString('utf8', 0, MAX_XML_BYTES);
+  const text = Buffer.concat(chunks).toString('utf8', 0, maxBytes);
   return { status: response.statusCode, headers: firstValues(response.headers), text };
 }
 
