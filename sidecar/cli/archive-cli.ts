@@ -12,6 +12,7 @@ import {
 } from './cli-io.ts';
 import { registerDeadLetters } from './dead-letters-command.ts';
 import { registerDelete } from './delete-command.ts';
+import { registerDoctor } from './doctor/doctor-command.ts';
 import { describeFault } from './fault-text.ts';
 import { registerUpload } from './upload-command.ts';
 import { registerVerify } from './verify-command.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerUpload,
   registerDeadLetters,
   registerDelete,
+  registerDoctor,
 ];
 
 /** Runs the program with its arguments (without node and script); returns the exit code, never throws. */
