@@ -10,6 +10,7 @@ import {
   type RegisterCommand,
   UsageError,
 } from './cli-io.ts';
+import { registerContactSheet } from './contact-sheet/contact-sheet-command.ts';
 import { registerDeadLetters } from './dead-letters-command.ts';
 import { registerDelete } from './delete-command.ts';
 import { registerDoctor } from './doctor/doctor-command.ts';
@@ -23,6 +24,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerDeadLetters,
   registerDelete,
   registerDoctor,
+  registerContactSheet,
 ];
 
 /** Runs the program with its arguments (without node and script); returns the exit code, never throws. */

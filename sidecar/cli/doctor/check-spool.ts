@@ -1,4 +1,4 @@
-import { access, constants, mkdtemp, readdir, rmdir, stat, statfs } from 'node:fs/promises';
+import { access, constants, mkdtemp, opendir, rmdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatAge } from '../printable.ts';
 import { type Check, fail, ok, warn } from './check.ts';
@@ -20,22 +20,35 @@ export async function checkSpool(directory: string, maxBytes: number, nowMs: num
       'mount a writable volume there, owned by the user of the service, or name another folder in SPOOL_DIR',
     );
   }
-  const names = (await readdir(join(directory, QUEUE_FOLDER)).catch(() => [])).toSorted();
-  const waiting = await Promise.all(names.map((name) => sizeOf(join(directory, QUEUE_FOLDER, name))));
-  const usedBytes = waiting.reduce((sum, bytes) => sum + bytes, 0);
+  const { count, usedBytes, oldestMs } = await waitingIn(join(directory, QUEUE_FOLDER));
   const { bavail, bsize } = await statfs(directory);
   const roomBytes = bavail * bsize + usedBytes;
   if (roomBytes < maxBytes) {
     const message = `${directory} has room for ${roomBytes} bytes, SPOOL_MAX_BYTES is ${maxBytes}`;
     return warn('spool', message, 'enlarge the volume, or lower SPOOL_MAX_BYTES');
   }
-  // Names start with the time of creation, ms.
-  const oldestMs = Number(names[0]?.slice(0, 15));
-  const age = Number.isNaN(oldestMs) ? '' : `, the oldest for ${formatAge(nowMs - oldestMs)}`;
-  const message = `${directory} can be written; ${names.length} hand-offs wait (${usedBytes} bytes)${age}`;
+  const age = count === 0 ? '' : `, the oldest for ${formatAge(nowMs - oldestMs)}`;
+  const message = `${directory} can be written; ${count} hand-offs wait (${usedBytes} bytes)${age}`;
   if (usedBytes <= maxBytes / 2) return ok('spool', message);
   return warn('spool', message, 'bring NATS back; the spool then empties by itself');
 }
 
-/** A file that the drainer has just finished takes no room. */
-const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0;
+/** One file after the other: there may be a hundred thousand. */
+async function waitingIn(
+  folder: string,
+): Promise<{ readonly count: number; readonly usedBytes: number; readonly oldestMs: number }> {
+  let [count, usedBytes, oldestMs] = [0, 0, Number.POSITIVE_INFINITY];
+  const files = await opendir(folder).catch(() => undefined);
+  if (files === undefined) return { count, usedBytes, oldestMs };
+  for await (const { name } of files) {
+    // Names start with the time of creation, ms.
+    const createdMs = Number(name.slice(0, 15));
+    // What the drainer has finished meanwhile takes no room.
+    const size = (await stat(join(folder, name)).catch(() => undefined))?.size;
+    if (size === undefined || Number.isNaN(createdMs)) continue;
+    count += 1;
+    usedBytes += size;
+    oldestMs = Math.min(oldestMs, createdMs);
+  }
+  return { count, usedBytes, oldestMs };
+}

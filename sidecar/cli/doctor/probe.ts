@@ -35,15 +35,15 @@ export async function probe({ config, store }: OpenArchive, signal: AbortSignal)
 
 /** A wrong secret looks like missing permission on some stores, until a signed question is asked. */
 async function refusal(error: unknown, signedQuestion: Promise<unknown>): Promise<Check> {
-  const asked = await signedQuestion.then(
-    () => undefined,
-    (fault: unknown) => fault,
-  );
-  const fault = asked instanceof TargetFault && asked.kind === 'credentials' ? asked : error;
+  let fault = error;
+  try {
+    await signedQuestion;
+  } catch (other) {
+    if (other instanceof TargetFault && other.kind === 'credentials') fault = other;
+  }
   if (fault instanceof TargetFault) return fail('write', fault.message, fault.cure);
-  if (fault instanceof EventFault)
-    return fail('write', fault.message, 'raise the limit of the store, or of the proxy before it');
-  throw fault;
+  if (!(fault instanceof EventFault)) throw fault;
+  return fail('write', fault.message, 'raise the limit of the store, or of the proxy before it');
 }
 
 async function removeProbe(store: OpenArchive['store'], key: string, signal: AbortSignal): Promise<Check> {
