@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 /** Entry of sekai-archive. */
+import { setMaxListeners } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { runArchiveCli } from './archive-cli.ts';
 
 const controller = new AbortController();
+// Every request listens to it, and takes its listener away again.
+setMaxListeners(0, controller.signal);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => controller.abort(new Error(`stopped by ${signal}`)));
 }

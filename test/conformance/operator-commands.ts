@@ -10,6 +10,9 @@ import { type Outcome, runCli } from '../../sidecar/cli/testing/run-cli.ts';
 import type { S3Target } from './s3-target.ts';
 import { environmentOf } from './store-at.ts';
 
+/** Two starts of Node, on a machine that has other things to do. */
+const PROCESSES_TIMEOUT_MS = 60_000;
+
 /** An image and its record as files. */
 interface PairFiles {
   readonly hash: string;
@@ -24,7 +27,7 @@ export function describeOperatorCommands(target: () => S3Target): void {
     });
     afterAll(() => rm(folder, { recursive: true, force: true }));
 
-    it('as processes: uploads a pair and finds it good', async () => {
+    it('as processes: uploads a pair and finds it good', { timeout: PROCESSES_TIMEOUT_MS }, async () => {
       const { hash, args } = await writePair(folder);
       const environment = environmentOf(target());
       const upload = await runProcess(['upload', ...args], environment);
@@ -34,7 +37,7 @@ export function describeOperatorCommands(target: () => S3Target): void {
       expect(verify.code).toBe(0);
     });
 
-    it('as a process: finds what is missing', async () => {
+    it('as a process: finds what is missing', { timeout: PROCESSES_TIMEOUT_MS }, async () => {
       const verify = await runProcess(['verify', 'ab'.repeat(32)], environmentOf(target()));
       expect(verify.stdout).toContain('missing from the bucket');
       expect(verify.code).toBe(1);

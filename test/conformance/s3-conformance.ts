@@ -17,8 +17,7 @@ const START_TIMEOUT_MS = 90_000;
  */
 export function describeS3Conformance(name: string, start: () => Promise<S3Target>, missing?: string): void {
   if (missing !== undefined) process.stderr.write(`SKIPPED ${name}: ${missing}\n`);
-  const describeStore = describe.skipIf(missing !== undefined);
-  describeStore(name, () => {
+  describe(`on ${name}`, { skip: missing !== undefined }, () => {
     let started: S3Target | undefined;
     const target = (): S3Target => {
       if (started === undefined) throw new Error(`${name} is not running`);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 import { runArchiveCli } from '../archive-cli.ts';
 import type { CliIo } from '../cli-io.ts';
@@ -17,6 +18,7 @@ export async function runCli(
   const stdout = collector();
   const stderr = collector();
   const { signal } = new AbortController();
+  setMaxListeners(0, signal);
   const process = { environment, stdin: Readable.from([]), stdout, stderr, signal, confirm: undefined };
   const code = await runArchiveCli(args, { ...process, nowMs: Date.now, ...more });
   return { code, stdout: stdout.text(), stderr: stderr.text() };
