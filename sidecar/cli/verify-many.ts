@@ -76,5 +76,6 @@ export const tallyVerdict = ({ counts }: Tally): Verdict =>
 /** One line. */
 export function formatTally({ counts: { good, bad, unchecked }, gaveUp }: Tally): string {
   const left = gaveUp ? `; ${MAX_UNCHECKED_IN_A_ROW} in a row could not be checked, the rest was left` : '';
-  return `${good + bad + unchecked} pairs: ${good} good, ${bad} bad, ${unchecked} not checked${left}\n`;
+  const pairs = good + bad + unchecked;
+  return `${pairs} ${pairs === 1 ? 'pair' : 'pairs'}: ${good} good, ${bad} bad, ${unchecked} not checked${left}\n`;
 }

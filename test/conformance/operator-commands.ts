@@ -113,7 +113,7 @@ export function describeOperatorCommands(target: () => S3Target): void {
       const environment = { ...environmentOf(target()), S3_PREFIX: `customers/${hash}/` };
       expect((await runCli(['upload', ...args], environment)).code).toBe(0);
       const swept = await runCli(['verify', '--prefix'], environment);
-      expect(swept).toEqual({ code: 0, stdout: '1 pairs: 1 good, 0 bad, 0 not checked\n', stderr: '' });
+      expect(swept).toEqual({ code: 0, stdout: '1 pair: 1 good, 0 bad, 0 not checked\n', stderr: '' });
     });
   });
 }

@@ -61,6 +61,19 @@ describe('doctor', () => {
     expect(code).toBe(0);
   });
 
+  it('says that a session has ended, as the store sees it', async () => {
+    const session = { accessKeyId: 'ASIATEST', secretAccessKey: 'test-secret', sessionToken: 'token' };
+    bench.s3.setCredentials([{ ...session, expiration: new Date(Date.now() - 60_000) }]);
+    const ended = { AWS_ACCESS_KEY_ID: session.accessKeyId, AWS_SESSION_TOKEN: session.sessionToken };
+    const { code, of } = await examine(ended);
+    expect(of('bucket')).toMatchObject({
+      status: 'fail',
+      message: expect.stringContaining('ExpiredToken') as string,
+      cure: expect.stringContaining('renew the session token') as string,
+    });
+    expect(code).toBe(1);
+  });
+
   it('names the switch when the bucket has ACLs disabled', async () => {
     await bench.s3.setBucket({ name: bench.bucket, objectOwnership: 'BucketOwnerEnforced' });
     const { code, of } = await examine({}, '--write');
