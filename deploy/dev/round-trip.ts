@@ -74,7 +74,7 @@ async function verifyArrival(
   signal: AbortSignal,
   print: (text: string) => void,
 ): Promise<void> {
-  const { config, store } = openArchive(environment);
+  const { config, store } = openArchive({ environment, nowMs: Date.now });
   try {
     await waitForRecord(store, pairKeys(config.prefix, hash).record, signal);
     const pair: CheckedPair = await verifyPair(store.reader, config.prefix, hash, signal);

@@ -2,11 +2,10 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type LocalS3, startLocalS3 } from '../../deploy/dev/local-s3/local-s3.ts';
 import { pairKeys } from '../../proto/archive-event.ts';
-import { runArchiveCli } from './archive-cli.ts';
+import { type Outcome, runCli } from './testing/run-cli.ts';
 
 const BUCKET = 'test-bucket';
 const PREFIX = 'customers/test/';
@@ -50,31 +49,8 @@ const environment = (): Record<string, string> => ({
   AWS_SECRET_ACCESS_KEY: CREDENTIAL.secretAccessKey,
 });
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function run(args: readonly string[], more: Record<string, string> = {}): Promise<Outcome> {
-  const stdout = collector();
-  const stderr = collector();
-  const { signal } = new AbortController();
-  const io = { environment: { ...environment(), ...more }, stdout, stderr, signal, confirm: undefined };
-  const code = await runArchiveCli(args, io);
-  return { code, stdout: stdout.text(), stderr: stderr.text() };
-}
-
-function collector(): Writable & { text(): string } {
-  const parts: string[] = [];
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      parts.push(String(chunk));
-      done();
-    },
-  });
-  return Object.assign(stream, { text: () => parts.join('') });
-}
+const run = (args: readonly string[], more: Record<string, string> = {}): Promise<Outcome> =>
+  runCli(args, { ...environment(), ...more });
 
 const recordText = (image: Record<string, unknown> = {}): string =>
   JSON.stringify({

@@ -8,9 +8,12 @@ import {
   EXIT_CODE_UNKNOWN,
   EXIT_CODE_USAGE,
   type RegisterCommand,
+  UsageError,
 } from './cli-io.ts';
+import { registerContactSheet } from './contact-sheet/contact-sheet-command.ts';
 import { registerDeadLetters } from './dead-letters-command.ts';
 import { registerDelete } from './delete-command.ts';
+import { registerDoctor } from './doctor/doctor-command.ts';
 import { describeFault } from './fault-text.ts';
 import { registerUpload } from './upload-command.ts';
 import { registerVerify } from './verify-command.ts';
@@ -20,6 +23,8 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerUpload,
   registerDeadLetters,
   registerDelete,
+  registerDoctor,
+  registerContactSheet,
 ];
 
 /** Runs the program with its arguments (without node and script); returns the exit code, never throws. */
@@ -41,6 +46,7 @@ export async function runArchiveCli(args: readonly string[], io: CliIo): Promise
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODE_USAGE;
     if (io.signal.aborted) return EXIT_CODE_INTERRUPTED;
     io.stderr.write(`${describeFault(error)}\n`);
+    if (error instanceof UsageError) return EXIT_CODE_USAGE;
     if (error instanceof QueueAccessError) return EXIT_CODE_UNKNOWN;
     return error instanceof ConfigError ? EXIT_CODE_CONFIG : 1;
   }

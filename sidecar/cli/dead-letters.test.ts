@@ -137,9 +137,9 @@ describe.each(natsServerBinaries())('dead-letters on nats-server $version', ({ b
       questions.push(question);
       return Promise.resolve(yes);
     };
-    expect((await runCli(args, environment, answer(false))).stderr).toContain('nothing done');
+    expect((await runCli(args, environment, { confirm: answer(false) })).stderr).toContain('nothing done');
     expect(await letters.count(STREAM_DEAD)).toBe(1);
-    expect((await runCli(args, environment, answer(true))).code).toBe(0);
+    expect((await runCli(args, environment, { confirm: answer(true) })).code).toBe(0);
     expect(await letters.count(STREAM_DEAD)).toBe(0);
     expect(questions).toHaveLength(2);
   });

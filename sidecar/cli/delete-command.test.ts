@@ -150,10 +150,10 @@ describe.each(natsServerBinaries())('delete on nats-server $version', ({ binary 
     expect(nobody).toMatchObject({ code: 1, stdout: '' });
     expect(nobody.stderr).toContain(`${image.hash}: image present, record present, in the index\n`);
     expect(nobody.stderr).toContain('there is no --yes');
-    const no = await runCli(['delete', image.hash], environment(), () => Promise.resolve(false));
+    const no = await runCli(['delete', image.hash], environment(), { confirm: () => Promise.resolve(false) });
     expect(no.code).toBe(1);
     expect(await traces(image)).toHaveLength(3);
-    const yes = await runCli(['delete', image.hash], environment(), () => Promise.resolve(true));
+    const yes = await runCli(['delete', image.hash], environment(), { confirm: () => Promise.resolve(true) });
     expect(yes.code).toBe(0);
     expect(await traces(image)).toEqual([]);
   });

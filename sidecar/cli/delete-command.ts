@@ -56,7 +56,7 @@ function readSeconds(text: string | number): number {
 }
 
 async function run(hashes: readonly string[], flags: DeleteFlags, io: CliIo): Promise<number> {
-  const { config, store } = openArchive(io.environment);
+  const { config, store } = openArchive(io);
   try {
     return await withQueue(io, (queue) =>
       deleteAll({ queue, bucket: store, prefix: config.prefix }, hashes, flags, io),

@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 /** Entry of sekai-archive. */
+import { setMaxListeners } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { runArchiveCli } from './archive-cli.ts';
 
 const controller = new AbortController();
+// Every request listens to it, and takes its listener away again.
+setMaxListeners(0, controller.signal);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => controller.abort(new Error(`stopped by ${signal}`)));
 }
@@ -21,5 +24,6 @@ async function confirm(question: string): Promise<boolean> {
   }
 }
 
-const io = { environment, stdout, stderr, signal, confirm: stdin.isTTY ? confirm : undefined };
+const answers = stdin.isTTY ? confirm : undefined;
+const io = { environment, stdin, stdout, stderr, signal, confirm: answers, nowMs: Date.now };
 process.exitCode = await runArchiveCli(process.argv.slice(2), io);

@@ -1,6 +1,6 @@
 /** Looks at one object of a pair: is it there, what are its bytes, can others read it. */
 import { TargetFault } from '../object-store.ts';
-import type { ObjectReader } from '../s3/object-reader.ts';
+import type { ObjectHead, ObjectReader } from '../s3/object-reader.ts';
 import { describeFault } from './fault-text.ts';
 
 /**
@@ -16,6 +16,8 @@ export interface Finding {
 export interface ObjectCheck {
   readonly key: string;
   readonly findings: readonly Finding[];
+  /** What the store says of it; undefined when it is not there, or was not shown. */
+  readonly head: ObjectHead | undefined;
   /** What was downloaded; undefined when there was nothing to download. */
   readonly download: Download | undefined;
 }
@@ -28,14 +30,20 @@ export interface Download {
   readonly bytes: Uint8Array | undefined;
 }
 
-/**
- * Asks for one object, reads it whole, and asks for it again as anybody.
- * @param keepBytes Bytes of the object that may be kept in memory.
- */
+/** `shallow`: what the store says of an object. `deep`: also its bytes, and its access control list. */
+export type Depth = 'shallow' | 'deep';
+
+export interface CheckOptions {
+  readonly depth: Depth;
+  /** Bytes of the object that may be kept in memory. */
+  readonly keepBytes: number;
+}
+
+/** Asks for one object, as deep as is wanted, and asks for it again as anybody. */
 export async function checkObject(
   reader: ObjectReader,
   key: string,
-  keepBytes: number,
+  { depth, keepBytes }: CheckOptions,
   signal: AbortSignal,
 ): Promise<ObjectCheck> {
   const findings: Finding[] = [];
@@ -50,11 +58,15 @@ export async function checkObject(
     }
   };
   const head = await orUnchecked('presence', () => reader.head(key, signal));
-  if (head === undefined) return { key, findings, download: undefined };
+  const nothing = { key, head: undefined, download: undefined };
+  if (head === undefined) return { ...nothing, findings };
   if (head.state !== 'present') {
-    return { key, findings: [head.state === 'absent' ? MISSING : FORBIDDEN], download: undefined };
+    return { ...nothing, findings: [head.state === 'absent' ? MISSING : FORBIDDEN] };
   }
-  const download = await orUnchecked('content', () => readWhole(reader, key, keepBytes, findings, signal));
+  const download =
+    depth === 'shallow'
+      ? undefined
+      : await orUnchecked('content', () => readWhole(reader, key, keepBytes, findings, signal));
   const announced = head.head.sizeBytes;
   if (download !== undefined && announced !== undefined && announced !== download.sizeBytes) {
     const message = `${download.sizeBytes} bytes came, the store says it has ${announced}`;
@@ -62,8 +74,10 @@ export async function checkObject(
   }
   // Only now that the object is known to be there does a refusal say anything about who may read it.
   await orUnchecked('privacy', async () => findings.push(...(await askAsAnybody(reader, key, signal))));
-  await orUnchecked('privacy', async () => findings.push(...(await readGrants(reader, key, signal))));
-  return { key, findings, download };
+  if (depth === 'deep') {
+    await orUnchecked('privacy', async () => findings.push(...(await readGrants(reader, key, signal))));
+  }
+  return { key, findings, head: head.head, download };
 }
 
 const MISSING: Finding = { severity: 'bad', about: 'presence', message: 'missing from the bucket' };

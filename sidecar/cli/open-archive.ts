@@ -3,6 +3,7 @@ import { readArchiverConfig } from '../config.ts';
 import { resolveCredentialProvider } from '../s3/credentials/resolve-credential-provider.ts';
 import type { S3Config } from '../s3/s3-config.ts';
 import { createS3ObjectStore, type S3ObjectStore } from '../s3/s3-object-store.ts';
+import type { CliIo } from './cli-io.ts';
 
 /** The bucket as the environment names it. */
 export interface OpenArchive {
@@ -17,10 +18,11 @@ const MAX_ATTEMPTS = 3;
  * Opens the bucket; `store.close()` it.
  * @throws {ConfigError} with every variable that cannot be used.
  */
-export function openArchive(environment: Readonly<Record<string, string | undefined>>): OpenArchive {
+export function openArchive({ environment, nowMs }: Pick<CliIo, 'environment' | 'nowMs'>): OpenArchive {
   const { s3: config } = readArchiverConfig(environment);
   // Faults reach the user as text; log lines would stand between the lines of the answer.
   const logger = createLogger('sekai-archive', 'silent');
-  const credentials = resolveCredentialProvider(environment, { region: config.region, logger });
-  return { config, store: createS3ObjectStore({ config, credentials, logger, maxAttempts: MAX_ATTEMPTS }) };
+  const credentials = resolveCredentialProvider(environment, { region: config.region, logger, nowMs });
+  const options = { config, credentials, logger, nowMs, maxAttempts: MAX_ATTEMPTS };
+  return { config, store: createS3ObjectStore(options) };
 }

@@ -3,7 +3,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import { isCanonicalUuid, MAX_IMAGE_BYTES, pairKeys } from '../../proto/archive-event.ts';
-import type { ObjectStore } from '../object-store.ts';
+import { type ObjectStore, TargetFault } from '../object-store.ts';
+import type { S3ObjectStore } from '../s3/s3-object-store.ts';
 import type { CliIo, RegisterCommand } from './cli-io.ts';
 import { parseJson, readInputRecord, type ReadRecord, recordMismatches } from './input-record.ts';
 import { openArchive } from './open-archive.ts';
@@ -39,7 +40,7 @@ interface PairFiles {
 }
 
 async function upload(imageFile: string, flags: UploadFlags, io: CliIo): Promise<number> {
-  const { config, store } = openArchive(io.environment);
+  const { config, store } = openArchive(io);
   try {
     const pair = await readPair(imageFile, flags, io);
     if (pair === undefined) return 1;
@@ -49,7 +50,7 @@ async function upload(imageFile: string, flags: UploadFlags, io: CliIo): Promise
     if (existence === 'present') {
       io.stdout.write(`in the bucket already, nothing changed (--overwrite replaces it)\n`);
     } else {
-      await putPair(store, pair, keys, io.signal);
+      await putPair(store, pair, keys, io.signal).catch((error: unknown) => explain(store, error, io.signal));
     }
     io.stdout.write(
       `image   s3://${config.bucket}/${keys.image}\nrecord  s3://${config.bucket}/${keys.record}\n`,
@@ -58,6 +59,12 @@ async function upload(imageFile: string, flags: UploadFlags, io: CliIo): Promise
   } finally {
     await store.close();
   }
+}
+
+/** Ceph answers a form with a wrong key as one without permission; a signed question shows the difference. */
+async function explain({ reader }: S3ObjectStore, error: unknown, signal: AbortSignal): Promise<never> {
+  if (error instanceof TargetFault && error.kind === 'permission') await reader.policyStatus(signal);
+  throw error;
 }
 
 async function putPair(

@@ -4,7 +4,7 @@ import { TargetFault } from '../object-store.ts';
 import type { ObjectReader } from '../s3/object-reader.ts';
 import { describeFault } from './fault-text.ts';
 import { readInputRecord, recordMismatches } from './input-record.ts';
-import { checkObject, type Download, type Finding, type ObjectCheck } from './object-check.ts';
+import { checkObject, type Depth, type Download, type Finding, type ObjectCheck } from './object-check.ts';
 
 export type Verdict = 'good' | 'bad' | 'unchecked';
 
@@ -12,8 +12,10 @@ export interface CheckedObject {
   readonly role: 'image' | 'record';
   readonly key: string;
   readonly verdict: Verdict;
-  /** Undefined when it was not downloaded. */
+  /** Undefined when it is not known. */
   readonly sizeBytes: number | undefined;
+  /** Whether its bytes were read. */
+  readonly downloaded: boolean;
   readonly findings: readonly Finding[];
 }
 
@@ -32,25 +34,30 @@ export async function verifyPair(
   prefix: string,
   imageHash: string,
   signal: AbortSignal,
+  depth: Depth = 'deep',
 ): Promise<CheckedPair> {
   const keys = pairKeys(prefix, imageHash);
   const [image, record] = await Promise.all([
-    checkObject(reader, keys.image, 0, signal),
-    checkObject(reader, keys.record, MAX_RECORD_BYTES, signal),
+    checkObject(reader, keys.image, { depth, keepBytes: 0 }, signal),
+    checkObject(reader, keys.record, { depth, keepBytes: MAX_RECORD_BYTES }, signal),
   ]);
   const objects = [
-    judge('image', image, imageFindings(image.download, imageHash)),
+    judge('image', image, imageFindings(image, imageHash)),
     judge('record', record, recordFindings(record.download, imageHash, image.download?.sizeBytes)),
   ] as const;
   return { imageHash, verdict: worst(objects.map(({ verdict }) => verdict)), objects };
 }
 
 /** The bucket is not there: what it holds is an idle question. */
-export const NO_BUCKET: Finding = {
+const NO_BUCKET: Finding = {
   severity: 'unchecked',
   about: 'presence',
   message: 'there is no such bucket: check S3_BUCKET and S3_ENDPOINT',
 };
+
+/** Whether what is known of the bucket leaves no answer to what is in it. */
+export const isOutOfReach = (findings: readonly Finding[]): boolean =>
+  findings.some(({ severity, about }) => severity === 'unchecked' && about === 'presence');
 
 /** Whether the bucket is there and whether its own policy makes it public. */
 export async function verifyBucket(reader: ObjectReader, signal: AbortSignal): Promise<readonly Finding[]> {
@@ -67,7 +74,9 @@ export async function verifyBucket(reader: ObjectReader, signal: AbortSignal): P
     return status.isPublic ? [{ severity: 'bad', about: 'privacy', message }] : [];
   } catch (error) {
     if (!(error instanceof TargetFault)) throw error;
-    return [{ severity: 'unchecked', about: 'privacy', message: describeFault(error) }];
+    // Whom the store does not know gets no answer to any other question either.
+    const about = error.kind === 'credentials' ? 'presence' : 'privacy';
+    return [{ severity: 'unchecked', about, message: describeFault(error) }];
   }
 }
 
@@ -82,19 +91,28 @@ export const verdictOf = (findings: readonly Finding[]): Verdict =>
 
 function judge(
   role: CheckedObject['role'],
-  { key, download, findings }: ObjectCheck,
+  { key, head, download, findings }: ObjectCheck,
   more: readonly string[],
 ): CheckedObject {
   const all: Finding[] = [
     ...findings,
     ...more.map((message): Finding => ({ severity: 'bad', about: 'content', message })),
   ];
-  return { role, key, verdict: verdictOf(all), sizeBytes: download?.sizeBytes, findings: all };
+  const sizeBytes = download?.sizeBytes ?? head?.sizeBytes;
+  const downloaded = download !== undefined;
+  return { role, key, verdict: verdictOf(all), sizeBytes, downloaded, findings: all };
 }
 
-function imageFindings(download: Download | undefined, imageHash: string): string[] {
-  if (download === undefined || download.sha256 === imageHash) return [];
-  return [`its bytes have SHA-256 ${download.sha256}, not the hash in its name`];
+function imageFindings({ head, download }: ObjectCheck, imageHash: string): string[] {
+  if (download !== undefined) {
+    if (download.sha256 === imageHash) return [];
+    return [`its bytes have SHA-256 ${download.sha256}, not the hash in its name`];
+  }
+  const kept = head?.sha256;
+  return [
+    ...(head?.sizeBytes === 0 ? ['it is empty'] : []),
+    ...(kept === undefined || kept === imageHash ? [] : [`the store keeps SHA-256 ${kept} for it`]),
+  ];
 }
 
 function recordFindings(

@@ -15,6 +15,8 @@ export const overallVerdict = ({ bucketFindings, pairs }: Verification): Verdict
   worst([verdictOf(bucketFindings), ...pairs.map(({ verdict }) => verdict)]);
 
 const WORDS: Readonly<Record<Verdict, string>> = { good: 'ok', bad: 'BAD', unchecked: 'NOT CHECKED' };
+/** For objects whose bytes were not read. */
+const SHALLOW_WORDS = 'there, private';
 const GOOD_WORDS: Readonly<Record<CheckedObject['role'], string>> = {
   image: 'its SHA-256 is its name, private',
   record: 'describes this image, private',
@@ -33,14 +35,15 @@ export function formatVerification(verification: Verification): string {
     .join('');
 }
 
-const formatPair = ({ imageHash, verdict, objects }: CheckedPair, bucket: string): string[] => [
+export const formatPair = ({ imageHash, verdict, objects }: CheckedPair, bucket: string): string[] => [
   `${WORDS[verdict]}  ${imageHash}`,
   ...objects.flatMap((object) => formatObject(object, bucket)),
 ];
 
-function formatObject({ role, key, verdict, sizeBytes, findings }: CheckedObject, bucket: string): string[] {
+function formatObject(object: CheckedObject, bucket: string): string[] {
+  const { role, key, verdict, sizeBytes, downloaded, findings } = object;
   const size = sizeBytes === undefined ? '' : `  ${sizeBytes} bytes`;
-  const word = verdict === 'good' ? GOOD_WORDS[role] : WORDS[verdict];
+  const word = verdict === 'good' ? (downloaded ? GOOD_WORDS[role] : SHALLOW_WORDS) : WORDS[verdict];
   return [
     `  ${role.padEnd(7)}s3://${bucket}/${key}${size}: ${word}`,
     ...findings.map((finding) => formatFinding(finding, '    ')),
@@ -56,16 +59,19 @@ export function verificationFacts(verification: Verification): object {
   return {
     verdict: overallVerdict(verification),
     bucket: { name: bucket, verdict: verdictOf(bucketFindings), findings: bucketFindings },
-    pairs: pairs.map(({ imageHash, verdict, objects }) => ({
-      image_hash: imageHash,
-      verdict,
-      objects: objects.map(({ role, key, verdict: objectVerdict, sizeBytes, findings }) => ({
-        role,
-        key,
-        verdict: objectVerdict,
-        size_bytes: sizeBytes ?? null,
-        findings,
-      })),
-    })),
+    pairs: pairs.map(pairFacts),
   };
 }
+
+/** What `--json` says of one pair. */
+export const pairFacts = ({ imageHash, verdict, objects }: CheckedPair): object => ({
+  image_hash: imageHash,
+  verdict,
+  objects: objects.map(({ role, key, verdict: objectVerdict, sizeBytes, findings }) => ({
+    role,
+    key,
+    verdict: objectVerdict,
+    size_bytes: sizeBytes ?? null,
+    findings,
+  })),
+});

@@ -69,11 +69,20 @@ function report(
   actual: object,
   { onMismatch }: Pick<TopologyOptions, 'onMismatch'>,
 ): void {
-  const found = actual as Record<string, unknown>;
-  const differences = Object.entries(wanted)
-    .filter(([key]) => key !== 'description')
-    // Servers leave out fields that are zero or false.
-    .filter(([key, value]) => JSON.stringify(found[key] || null) !== JSON.stringify(value || null))
-    .map(([key, value]) => `${key}: is ${JSON.stringify(found[key])}, described as ${JSON.stringify(value)}`);
+  const differences = differencesOf(wanted, actual);
   if (differences.length > 0) onMismatch(name, differences);
+}
+
+/** What an existing stream or consumer has otherwise than its file says, one text per setting. */
+export function differencesOf(wanted: object, actual: object): string[] {
+  const found = actual as Record<string, unknown>;
+  return (
+    Object.entries(wanted)
+      .filter(([key]) => key !== 'description')
+      // Servers leave out fields that are zero or false.
+      .filter(([key, value]) => JSON.stringify(found[key] || null) !== JSON.stringify(value || null))
+      .map(
+        ([key, value]) => `${key}: is ${JSON.stringify(found[key])}, described as ${JSON.stringify(value)}`,
+      )
+  );
 }

@@ -1,6 +1,7 @@
 /** Reads objects and their access rules, signed or as anybody: for `exists`, for links and for the verify command. */
 import type { Dispatcher } from 'undici';
 import { NO_SPAN, type Span } from '../../services/runtime/tracing/tracing.ts';
+import { TargetFault } from '../object-store.ts';
 import {
   type GrantedAccess,
   type PublicAccessBlock,
@@ -10,7 +11,9 @@ import {
 } from './access-rules.ts';
 import type { Attempt, AttemptOutcome } from './attempt-loop.ts';
 import type { FaultClass } from './error-classification.ts';
+import { type AnonymousAnswer, knock } from './anonymous-answer.ts';
 import { headOf, type ObjectHead, type OpenObject, openObject } from './open-object.ts';
+import { type ListedObject, listObjects, type ListOptions } from './object-list.ts';
 import { readAnswer, type S3Answer } from './s3-answer.ts';
 import { failureOf, type S3Connection } from './s3-connection.ts';
 import { type PresignedUrl, presignGetUrl, signRequest } from './sigv4.ts';
@@ -43,10 +46,15 @@ export interface ObjectReader {
   /** Whether the bucket's policy makes it public; a bucket without a policy is not. */
   policyStatus(signal: AbortSignal): Promise<Known<{ readonly isPublic: boolean }>>;
   publicAccessBlock(signal: AbortSignal): Promise<Known<PublicAccessBlock>>;
+  /** Objects whose key starts with `prefix`, in the order of their keys, read page by page. */
+  list(options: ListOptions, signal: AbortSignal): AsyncIterable<ListedObject>;
+  /** Asks for a list of the bucket as anybody in the world. */
+  knock(signal: AbortSignal): Promise<AnonymousAnswer>;
   /** A link that reads one object without credentials for `lifetimeSeconds` (1 to 604800) at most. */
   downloadLink(key: string, lifetimeSeconds: number): Promise<PresignedUrl>;
 }
 
+export type { ListedObject } from './object-list.ts';
 export type { ObjectHead, OpenObject } from './open-object.ts';
 
 /** S3 refuses header signatures whose date differs by more, ms. */
@@ -79,6 +87,8 @@ export function createObjectReader(connection: S3Connection): ObjectReader {
       };
       return ask(connection, url, operation, readPublicAccessBlock, signal);
     },
+    list: (options, signal) => listObjects(connection, options, signal),
+    knock: (signal) => knock(connection, signal),
     downloadLink: async (key, lifetimeSeconds) => {
       const { location, config, credentials, clock } = connection;
       const keys = await credentials.get();
@@ -144,7 +154,9 @@ async function ask<T extends object>(
     const value = read(answer);
     if (value !== undefined) return done({ state: 'known', ...value });
     const failure = failureOf(answer, operation, connection);
-    if (answer.status >= 300 && failure.faultClass !== 'fatal') return failure;
+    // Wrong credentials say nothing about what the store knows.
+    const unanswered = failure.faultClass !== 'fatal' || isCredentialsFault(failure.fault);
+    if (answer.status >= 300 && unanswered) return failure;
     const reason =
       answer.status < 300 ? `the store does not know ${operation.target}` : failure.fault.message;
     return done({ state: 'unknown', reason });
@@ -172,6 +184,9 @@ function send(
 ): Promise<Dispatcher.ResponseData> {
   return pool.request({ method, path: `${url.pathname}${url.search}`, headers, signal });
 }
+
+const isCredentialsFault = (fault: Error): boolean =>
+  fault instanceof TargetFault && fault.kind === 'credentials';
 
 /** 404 and 403 are answers to the question; anything else is a failure. */
 function missing<T>(

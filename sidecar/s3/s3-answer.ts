@@ -27,8 +27,15 @@ export interface S3ErrorFacts {
   readonly serverTimeMs: number | undefined;
 }
 
-/** Reads an answer to its end, so that its connection can be used again; a body above 64 KiB is cut off. */
-export async function readAnswer(response: Dispatcher.ResponseData): Promise<S3Answer> {
+/** Words of AWS, and of Ceph, which has its own. */
+const POLICY_REFUSED =
+  /according to policy|policy condition failed|extra input fields|policy check failed|policy missing condition/i;
+
+/** Reads an answer to its end, so that its connection can be used again; a body above `maxBytes` is cut off. */
+export async function readAnswer(
+  response: Dispatcher.ResponseData,
+  maxBytes = MAX_XML_BYTES,
+): Promise<S3Answer> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   // Leaving the loop early destroys the body, which undici reports as an error event of its own.
@@ -36,9 +43,9 @@ export async function readAnswer(response: Dispatcher.ResponseData): Promise<S3A
   for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > MAX_XML_BYTES) break;
+    if (bytes > maxBytes) break;
   }
-  const text = Buffer.concat(chunks).toString('utf8', 0, MAX_XML_BYTES);
+  const text = Buffer.concat(chunks).toString('utf8', 0, maxBytes);
   return { status: response.statusCode, headers: firstValues(response.headers), text };
 }
 
@@ -62,7 +69,7 @@ export function errorFacts({ status, headers, text }: S3Answer): S3ErrorFacts {
     status,
     code: matching(childText(error, 'Code'), /^[A-Za-z][A-Za-z0-9.]{0,63}$/),
     policyExpired: /policy expired|expiration date is in the past/i.test(message),
-    policyRefused: /according to policy|policy condition failed|extra input fields/i.test(message),
+    policyRefused: POLICY_REFUSED.test(message),
     region: matching(headers['x-amz-bucket-region'] ?? childText(error, 'Region'), /^[a-z0-9-]{1,64}$/),
     requestId: matching(headers['x-amz-request-id'] ?? childText(error, 'RequestId'), /^[\w+/=.:-]{1,128}$/),
     retryAfterMs: retryAfter(headers['retry-after'], date),

@@ -102,6 +102,8 @@ function codeRemedy(
       'credentials',
       'check AWS_SECRET_ACCESS_KEY: it does not belong to the access key id',
     ],
+    // VersityGW's word for InvalidAccessKeyId, with status 404.
+    XAdminUserNotFound: ['credentials', credentialsCure('InvalidAccessKeyId')],
     NoSuchBucket: ['bucket', `create the bucket ${bucket}, or name another one in S3_BUCKET`],
     AccessControlListNotSupported: [
       'configuration',

@@ -1,16 +1,8 @@
 /** Step: a nats-server to run, found or installed under .sekai/bin; nothing outside the clone is changed. */
-import {
-  accessSync,
-  constants,
-  copyFileSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { environmentWithHome, Interrupted, run, StepFailure } from './command.mjs';
+import { isExecutable, isOnPath } from './executable.mjs';
 
 /** Built with Go 1.26.8 on 22 Nov 2026. */
 const GO_PACKAGE = 'github.com/nats-io/nats-server/v2@v2.12.15';
@@ -159,19 +151,4 @@ function moveTo(folder, executable) {
   mkdirSync(folder, { recursive: true });
   copyFileSync(executable, join(folder, `${EXECUTABLE}.new`));
   renameSync(join(folder, `${EXECUTABLE}.new`), join(folder, EXECUTABLE));
-}
-
-const isOnPath = (command) =>
-  (process.env.PATH ?? '')
-    .split(delimiter)
-    .filter((folder) => isAbsolute(folder))
-    .some((folder) => isExecutable(join(folder, process.platform === 'win32' ? `${command}.exe` : command)));
-
-function isExecutable(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }

@@ -1,4 +1,5 @@
-import { Writable } from 'node:stream';
+import { setMaxListeners } from 'node:events';
+import { Readable, Writable } from 'node:stream';
 import { runArchiveCli } from '../archive-cli.ts';
 import type { CliIo } from '../cli-io.ts';
 
@@ -12,12 +13,14 @@ export interface Outcome {
 export async function runCli(
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
-  confirm?: CliIo['confirm'],
+  more: Partial<Pick<CliIo, 'confirm' | 'stdin' | 'nowMs'>> = {},
 ): Promise<Outcome> {
   const stdout = collector();
   const stderr = collector();
   const { signal } = new AbortController();
-  const code = await runArchiveCli(args, { environment, stdout, stderr, signal, confirm });
+  setMaxListeners(0, signal);
+  const process = { environment, stdin: Readable.from([]), stdout, stderr, signal, confirm: undefined };
+  const code = await runArchiveCli(args, { ...process, nowMs: Date.now, ...more });
   return { code, stdout: stdout.text(), stderr: stderr.text() };
 }
 
