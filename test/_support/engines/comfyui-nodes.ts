@@ -81,8 +81,7 @@ export function nodeClasses({ checkpoints, loras }: ComfyuiFiles): Readonly<Reco
         positive: ['CONDITIONING'],
         negative: ['CONDITIONING'],
         latent_image: ['LATENT'],
-        // JSON has no unsigned 64-bit numbers; Python writes them anyway.
-        seed: ['INT', { default: 0, min: 0, max: 18_446_744_073_709_551_615 }],
+        seed: ['INT', { default: 0, min: 0, max: 2 ** 64 }],
         steps: ['INT', { default: 20, min: 1, max: 10_000 }],
         cfg: ['FLOAT', { default: 8, min: 0, max: 100, step: 0.1 }],
         sampler_name: [SAMPLERS],

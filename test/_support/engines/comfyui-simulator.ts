@@ -128,7 +128,11 @@ function isAllowed({ options }: World, headers: IncomingMessage['headers']): boo
 function upgrade(world: World, request: IncomingMessage, socket: Socket): void {
   const { socket: manners = 'good' } = world.options;
   socket.on('error', () => {});
-  if (manners === 'stalled') return;
+  if (manners === 'stalled') {
+    socket.resume(); // Or the other side's goodbye would not be seen.
+    socket.once('end', () => socket.destroy());
+    return;
+  }
   const url = new URL(request.url ?? '/', 'http://simulator');
   const clientId = url.searchParams.get('clientId') ?? randomUUID();
   if (manners === 'refused' || url.pathname !== '/ws' || !isAllowed(world, request.headers)) {
@@ -206,7 +210,7 @@ function prompt(world: World, { body }: SimulatedRequest): SimulatedAnswer {
   const entry = {
     id,
     graph,
-    clientId: String(fields['client_id'] ?? ''),
+    clientId: (fields['client_id'] ?? '') as string,
     previews: extra?.preview_method === 'auto',
     fault,
     saveNode: nodeOf('SaveImage'),

@@ -114,7 +114,7 @@ function capabilitiesOf(
   const preferred = names.find((name) => models.get(name) === workflow.defaults.model);
   const [first = workflow.name, ...others] =
     preferred === undefined ? names : [preferred, ...names.filter((name) => name !== preferred)];
-  const modelOf = (name: string): EngineModel => model(workflow, name, multiple, maxDimension);
+  const modelOf = (name: string): EngineModel => modelNamed(workflow, name, multiple, maxDimension);
   return {
     models: [modelOf(first), ...others.map(modelOf)],
     loras: [...loras.keys()].map((name) => ({ name, description: '' })),
@@ -130,7 +130,7 @@ function capabilitiesOf(
   };
 }
 
-function model(workflow: Workflow, name: string, multiple: number, maxDimension: number): EngineModel {
+function modelNamed(workflow: Workflow, name: string, multiple: number, maxDimension: number): EngineModel {
   const { width, height, steps, guidanceScale } = defaultsFor(workflow, name);
   const side = (pixels: number): number =>
     Math.min(maxDimension, Math.max(1, Math.round(pixels / multiple)) * multiple);

@@ -1,4 +1,5 @@
 /** What a request cannot hold: path separators, and what could be a tag elsewhere. */
+// oxlint-disable-next-line no-control-regex -- control characters are what it is about
 const UNUSABLE_NAME = /[:<>,\u0000-\u001f\u007f]|\.\./;
 
 /**

@@ -19,6 +19,9 @@ export interface InputLimits {
   readonly step: number | undefined;
 }
 
+/** Questions at once: an engine that works answers slowly, and others ask it too. */
+const AT_ONCE = 4;
+
 /** Asks for the classes of the workflow only: the whole list is megabytes on an engine with many extensions. */
 export async function askNodeInfo(
   connection: EngineConnection,
@@ -26,13 +29,16 @@ export async function askNodeInfo(
   signal: AbortSignal,
 ): Promise<NodeInfo> {
   const classes = [...new Set(Object.values(nodes).map((node) => node.class_type))];
-  const answers = await Promise.all(
-    classes.map(async (name) => {
-      const answer = await askOptional(connection, `/object_info/${encodeURIComponent(name)}`, signal);
-      return [name, at(answer, name)] as const;
-    }),
-  );
-  return nodeInfo(nodes, new Map(answers));
+  const ask = async (name: string): Promise<readonly [string, unknown]> => {
+    const answer = await askOptional(connection, `/object_info/${encodeURIComponent(name)}`, signal);
+    return [name, at(answer, name)];
+  };
+  const answers = new Map<string, unknown>();
+  for (let from = 0; from < classes.length; from += AT_ONCE) {
+    const some = await Promise.all(classes.slice(from, from + AT_ONCE).map(ask));
+    for (const [name, info] of some) answers.set(name, info);
+  }
+  return nodeInfo(nodes, answers);
 }
 
 /** @param infos Answers by class; undefined for a class that the engine does not have. */

@@ -88,7 +88,8 @@ interface Place {
 /** The field whose value stands in an input; undefined for what the workflow itself says there. */
 function placeOf({ nodeId, input }: NodeError, workflow: Workflow, job: EngineJob): Place | undefined {
   const { loraNodeId: loraId } = workflow;
-  const index = loraId === undefined ? -1 : job.loras.findIndex((_, at) => loraNodeId(loraId, at) === nodeId);
+  const index =
+    loraId === undefined ? -1 : job.loras.findIndex((_, position) => loraNodeId(loraId, position) === nodeId);
   const use = workflow.uses.find(
     (one) => one.input === input && one.nodeId === (index < 0 ? nodeId : loraId),
   );
