@@ -2,6 +2,7 @@ import { type ArchivedPair, type CheckedArchiveEvent, EventFault, pairKeys } fro
 import type { ArchiveIndex } from './archive-index.ts';
 import type { ByteBudget } from '../services/runtime/byte-budget.ts';
 import { sha256 } from '../services/runtime/sha256.ts';
+import { NO_SPAN, type Span, traced } from '../services/runtime/tracing/tracing.ts';
 import type { ImageChunks } from './image-chunks.ts';
 import type { ObjectStore, StoredObject } from './object-store.ts';
 
@@ -42,18 +43,23 @@ export type ArchivePair = (
   event: CheckedArchiveEvent,
   observer: UploadObserver,
   signal: AbortSignal,
+  /** Of the whole work; default: none. */
+  span?: Span,
 ) => Promise<'uploaded' | 'duplicate'>;
 
 export function createArchivePair(parts: ArchivePairParts): ArchivePair {
-  return async (event, observer, signal) => {
+  return async (event, observer, signal, span = NO_SPAN) => {
     if (await isIndexed(parts, event)) return 'duplicate';
-    if (parts.headBeforeUpload && (await isInBucket(parts, event, observer, signal))) return 'duplicate';
+    if (parts.headBeforeUpload && (await isInBucket(parts, event, observer, signal, span)))
+      return 'duplicate';
     const lease = await parts.budget.acquire(event.imageSizeBytes + event.inputRecord.length, signal);
     try {
-      const image = await fetchImage(parts, event, signal);
+      const image = await traced(span, 'fetch image', fetchFacts(event), () =>
+        fetchImage(parts, event, signal),
+      );
       // Another archiver may have had the event before us, and purged the chunks once the pair was stored.
-      if (image === undefined) return await explainMissingChunks(parts, event, observer, signal);
-      await uploadPair(parts, event, image, observer, signal);
+      if (image === undefined) return await explainMissingChunks(parts, event, observer, signal, span);
+      await uploadPair(parts, event, image, observer, signal, span);
       return 'uploaded';
     } finally {
       lease.release();
@@ -70,14 +76,21 @@ async function isInBucket(
   event: CheckedArchiveEvent,
   observer: UploadObserver,
   signal: AbortSignal,
+  span: Span,
 ): Promise<boolean> {
   const { record } = pairKeys(target.prefix, event.imageHash);
-  const existence = await objectStore.exists(record, signal);
+  const existence = await traced(span, 'head', { kind: 'client' }, (own) =>
+    objectStore.exists(record, signal, own),
+  );
   if (existence === 'unknown') observer.existenceUnknown(record);
   if (existence !== 'present') return false;
   await index.putIfAbsent(event.imageHash, archivedPair(target, event.imageHash, ''));
   return true;
 }
+
+const fetchFacts = ({ image, imageSizeBytes }: CheckedArchiveEvent) => ({
+  attributes: { 'sekai.chunked': image.kind === 'chunked', 'sekai.image.bytes': imageSizeBytes },
+});
 
 /** The image's bytes, or undefined when chunks are missing. Bytes of the wrong size or hash are the event's fault. */
 async function fetchImage(
@@ -121,9 +134,10 @@ async function explainMissingChunks(
   event: CheckedArchiveEvent,
   observer: UploadObserver,
   signal: AbortSignal,
+  span: Span,
 ): Promise<'duplicate'> {
   if (await isIndexed(parts, event)) return 'duplicate';
-  if (await isInBucket(parts, event, observer, signal)) return 'duplicate';
+  if (await isInBucket(parts, event, observer, signal, span)) return 'duplicate';
   throw new EventFault('CHUNKS_MISSING', 'chunks of the image are gone and the pair is not in the bucket');
 }
 
@@ -133,20 +147,27 @@ async function uploadPair(
   image: Uint8Array,
   observer: UploadObserver,
   signal: AbortSignal,
+  span: Span,
 ): Promise<void> {
   const keys = pairKeys(target.prefix, imageHash);
   const metadata = { 'request-id': requestId };
-  const store = async (object: StoredObject): Promise<void> => {
+  const store = async (what: string, object: StoredObject): Promise<void> => {
     const start = performance.now();
     observer.storing(object.key);
-    await objectStore.put(object, signal);
+    await traced(span, what, { kind: 'client' }, (own) => objectStore.put(object, signal, own));
     observer.stored(object.key, object.body.length, Math.round(performance.now() - start));
   };
   const imageSha256 = Buffer.from(imageHash, 'hex');
   const recordSha256 = await sha256(inputRecord);
   // In this order: a record in the bucket proves that its image is there.
-  await store({ key: keys.image, body: image, contentType: imageMediaType, sha256: imageSha256, metadata });
-  await store({
+  await store('upload image', {
+    key: keys.image,
+    body: image,
+    contentType: imageMediaType,
+    sha256: imageSha256,
+    metadata,
+  });
+  await store('upload record', {
     key: keys.record,
     body: inputRecord,
     contentType: 'application/json',

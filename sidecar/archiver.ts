@@ -2,6 +2,8 @@ import { startAdminServer } from '../services/runtime/admin-server.ts';
 import type { BackoffOptions } from '../services/runtime/backoff.ts';
 import type { Running } from '../services/runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../services/runtime/logger.ts';
+import { openTracing } from '../services/runtime/tracing/open-tracing.ts';
+import type { Tracing } from '../services/runtime/tracing/tracing.ts';
 import { type ArchiveLoop, startArchiveLoop } from './archive-loop.ts';
 import { createArchivePair } from './archive-pair.ts';
 import { type ArchiverMetrics, createArchiverMetrics } from './archiver-metrics.ts';
@@ -45,6 +47,8 @@ export interface ArchiverOverrides {
 const SOFT_STOP_MS = 20_000;
 /** Nothing is in flight by then; idle sockets only. */
 const S3_CLOSE_MS = 1_000;
+/** For the last traces; a collector that does not answer must not hold up the stop. */
+const TRACES_CLOSE_MS = 2_000;
 const BACKOFF: BackoffOptions = { baseMs: 1_000, maxMs: 60_000 };
 /** A third of the consumer's `ack_wait`. */
 const HEARTBEAT_MS = 10_000;
@@ -60,7 +64,8 @@ export async function startArchiver(
   const log = overrides.logger ?? createLogger('sekai-archiver', config.logLevel);
   const metrics = createArchiverMetrics();
   const { closeObjectStore, ...bucket } = openObjectStore(config, overrides, log);
-  const work: Work = { config, overrides, log, metrics, ...bucket };
+  const tracing = await openTracing(config.tracing, log);
+  const work: Work = { config, overrides, log, metrics, tracing, ...bucket };
   const admin = await startAdminServer(config.adminListen, () => readiness(work.queue), metrics.registry);
   const starting = new AbortController();
   const started = start(work, starting.signal);
@@ -79,6 +84,7 @@ export async function startArchiver(
     await work.queue?.close();
     await closeObjectStore();
     await admin.close();
+    await tracing.close(TRACES_CLOSE_MS);
     log.info('Archive: stopped');
   };
   return {
@@ -109,6 +115,7 @@ interface Work {
   readonly overrides: ArchiverOverrides;
   readonly log: Logger;
   readonly metrics: ArchiverMetrics;
+  readonly tracing: Tracing;
   readonly objectStore: ObjectStore;
   readonly linkSigner: LinkSigner | undefined;
   links?: LinkResponder | undefined;
@@ -120,7 +127,7 @@ async function start(work: Work, signal: AbortSignal): Promise<void> {
   const { config, overrides, log, metrics } = work;
   const queue = await openArchiveQueue(
     {
-      urls: config.natsUrls,
+      access: config.nats,
       replicas: config.natsReplicas,
       log,
       metrics,
@@ -145,7 +152,10 @@ function answerLinks(work: Work, queue: ArchiveQueue): LinkResponder | undefined
   return queue.answerLinks({ give, log, answered: metrics.linkAnswered });
 }
 
-function startLoop({ config, overrides, log, metrics, objectStore }: Work, queue: ArchiveQueue): ArchiveLoop {
+function startLoop(
+  { config, overrides, log, metrics, tracing, objectStore }: Work,
+  queue: ArchiveQueue,
+): ArchiveLoop {
   const { source, chunks, index, deadLetters } = queue;
   const { headBeforeUpload, concurrency } = config;
   const target = { bucket: config.s3.bucket, prefix: config.s3.prefix };
@@ -162,6 +172,7 @@ function startLoop({ config, overrides, log, metrics, objectStore }: Work, queue
     heartbeatMs: HEARTBEAT_MS,
     log,
     metrics,
+    tracing,
   });
   const loop = startArchiveLoop({ source, settle, breaker, concurrency, log, metrics });
   metrics.observeHoldings({

@@ -3,11 +3,12 @@ import { ConfigError } from '../services/runtime/environment.ts';
 import { archiverVariables, readArchiverConfig } from './config.ts';
 import { variableMeta } from '../services/runtime/environment.ts';
 import type { z } from 'zod';
+import { natsAccessByUrls } from '../services/runtime/nats-access.ts';
 
 describe('archiver configuration', () => {
   it('has a default for everything', () => {
     expect(readArchiverConfig({})).toMatchObject({
-      natsUrls: ['nats://127.0.0.1:4222'],
+      nats: natsAccessByUrls(['nats://127.0.0.1:4222']),
       natsReplicas: 1,
       adminListen: { host: '0.0.0.0', port: 9465 },
       concurrency: 8,
@@ -27,7 +28,11 @@ describe('archiver configuration', () => {
       AWS_ACCESS_KEY_ID: 'id',
       HOME: '/root',
     });
-    expect(config).toMatchObject({ natsUrls: ['nats://a:4222', 'tls://b'], natsReplicas: 3, concurrency: 2 });
+    expect(config).toMatchObject({
+      nats: natsAccessByUrls(['nats://a:4222', 'tls://b']),
+      natsReplicas: 3,
+      concurrency: 2,
+    });
     expect(config.headBeforeUpload).toBe(false);
     expect(config.awsEnvironment).toEqual({ AWS_ACCESS_KEY_ID: 'id' });
   });

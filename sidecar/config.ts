@@ -6,15 +6,25 @@ import {
   listenAddress,
   oneOf,
   readEnvironment,
-  urlList,
 } from '../services/runtime/environment.ts';
 import { LOG_LEVELS, type LogLevel } from '../services/runtime/logger.ts';
+import {
+  type NatsAccess,
+  natsAccess,
+  natsContradictions,
+  natsVariables,
+} from '../services/runtime/nats-access.ts';
+import {
+  type TracingConfig,
+  tracingConfig,
+  tracingVariables,
+} from '../services/runtime/tracing/tracing-config.ts';
 import { MAX_LINK_SECONDS } from './download-link.ts';
 import { type S3Config, s3ConfigFrom, s3Variables } from './s3/s3-config.ts';
 
 /** Everything an archiver is told from outside. */
 export interface ArchiverConfig {
-  readonly natsUrls: readonly string[];
+  readonly nats: NatsAccess;
   readonly natsReplicas: number;
   readonly adminListen: ListenAddress;
   readonly concurrency: number;
@@ -22,6 +32,8 @@ export interface ArchiverConfig {
   readonly headBeforeUpload: boolean;
   /** Life of a download link when none is asked for. */
   readonly downloadLinkSeconds: number;
+  /** Undefined when no traces are wanted. */
+  readonly tracing: TracingConfig | undefined;
   readonly logLevel: LogLevel;
   readonly s3: S3Config;
   /** The `AWS_*` variables, from which the S3 credentials are found. Secret: never to be logged. */
@@ -32,10 +44,8 @@ const MIB = 1024 * 1024;
 
 /** The archiver's environment variables. */
 export const archiverVariables = z.object({
-  NATS_URL: urlList('NATS servers; a user and password, or a token, may stand before the host', [
-    'nats',
-    'tls',
-  ]).prefault('nats://127.0.0.1:4222'),
+  ...natsVariables,
+  ...tracingVariables,
   NATS_REPLICAS: integer('Copies of every stream the archiver creates', 1, 5).prefault('1'),
   ADMIN_LISTEN: listenAddress('Address of /healthz, /readyz and /metrics').prefault('0.0.0.0:9465'),
   ARCHIVER_CONCURRENCY: integer('Pairs archived at the same time', 1, 64).prefault('8'),
@@ -59,15 +69,16 @@ export const archiverVariables = z.object({
 export function readArchiverConfig(
   environment: Readonly<Record<string, string | undefined>>,
 ): ArchiverConfig {
-  const variables = readEnvironment(archiverVariables, environment);
+  const variables = readEnvironment(archiverVariables, environment, natsContradictions);
   return {
-    natsUrls: variables.NATS_URL,
+    nats: natsAccess(variables),
     natsReplicas: variables.NATS_REPLICAS,
     adminListen: variables.ADMIN_LISTEN,
     concurrency: variables.ARCHIVER_CONCURRENCY,
     maxBytesInFlight: variables.ARCHIVER_MAX_BYTES_IN_FLIGHT,
     headBeforeUpload: variables.S3_HEAD_BEFORE_UPLOAD,
     downloadLinkSeconds: variables.DOWNLOAD_LINK_SECONDS,
+    tracing: tracingConfig(variables, 'sekai-archiver'),
     logLevel: variables.LOG_LEVEL,
     s3: s3ConfigFrom(variables),
     awsEnvironment: Object.fromEntries(
@@ -77,8 +88,8 @@ export function readArchiverConfig(
 }
 
 /**
- * Reads where NATS is, for programs that need nothing else of it.
+ * Reads where NATS is and how to log in there, for programs that need nothing else of it.
  * @throws {ConfigError} with every fault.
  */
-export const readNatsUrls = (environment: Readonly<Record<string, string | undefined>>): readonly string[] =>
-  readEnvironment(archiverVariables.pick({ NATS_URL: true }), environment).NATS_URL;
+export const readNatsAccess = (environment: Readonly<Record<string, string | undefined>>): NatsAccess =>
+  natsAccess(readEnvironment(z.object(natsVariables), environment, natsContradictions));

@@ -1,3 +1,5 @@
+import type { TraceCarrier } from '../services/runtime/tracing/tracing.ts';
+
 /** Port: the queue of archive events. */
 export interface EventSource {
   /**
@@ -16,6 +18,8 @@ export interface HeldEvent {
   readonly subjectHash: string;
   /** The message id, which is the hand-off id of a well-formed event; not checked. */
   readonly messageId: string | undefined;
+  /** The trace it was sent in. */
+  readonly trace: TraceCarrier;
   readonly payload: Uint8Array;
   /**
    * Removes the event from the queue; confirmed on return.

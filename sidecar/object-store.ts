@@ -1,4 +1,9 @@
-/** Port: the bucket. Every call may be repeated: keys are content hashes, so the same key means the same bytes. */
+import type { Span } from '../services/runtime/tracing/tracing.ts';
+
+/**
+ * Port: the bucket. Every call may be repeated: keys are content hashes, so the same key means the same bytes.
+ * `span`, which stays the caller's, is told what the request was like.
+ */
 export interface ObjectStore {
   /**
    * Stores one object under `key`, durably on return. Safe to repeat. Retries what a retry can help,
@@ -6,9 +11,9 @@ export interface ObjectStore {
    * @throws {TargetFault} when the bucket, its credentials or the way to it are at fault.
    * @throws {EventFault} OBJECT_SIZE_REFUSED when the bucket refuses an object of this size for good.
    */
-  put(object: StoredObject, signal: AbortSignal): Promise<void>;
+  put(object: StoredObject, signal: AbortSignal, span?: Span): Promise<void>;
   /** Whether an object exists under `key`; `unknown` when the credentials may not tell (403 on HEAD). */
-  exists(key: string, signal: AbortSignal): Promise<'present' | 'absent' | 'unknown'>;
+  exists(key: string, signal: AbortSignal, span?: Span): Promise<'present' | 'absent' | 'unknown'>;
 }
 
 export interface StoredObject {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { encodeArchiveEvent, EventFault } from '../proto/archive-event.ts';
 import { createLogger } from '../services/runtime/logger.ts';
+import { passingTracing } from '../services/runtime/tracing/passing-tracing.ts';
 import { testEvent, testImage } from '../test/_support/archive-bench.ts';
 import { createArchiverMetrics } from './archiver-metrics.ts';
 import { createAttempts } from './attempts.ts';
@@ -28,6 +29,7 @@ describe('settling an event', () => {
   const held = (payload: Uint8Array = encodeArchiveEvent(event)): HeldEvent => ({
     sequence: 1,
     subjectHash: image.hash,
+    trace: {},
     messageId: event.handoffId,
     payload,
     ack: async () => void calls.push('ack'),
@@ -37,6 +39,7 @@ describe('settling an event', () => {
   });
   const settling = (more: Partial<SettleEventParts>) =>
     createSettleEvent({
+      tracing: passingTracing,
       archivePair: async () => 'uploaded',
       chunks: { get: async () => undefined, purge: async () => void calls.push('purge') },
       deadLetters: { bury: async (letter) => void buried.push(letter) },

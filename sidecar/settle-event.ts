@@ -1,15 +1,18 @@
 import {
   type CheckedArchiveEvent,
+  CONSUMER_ARCHIVER,
   decodeArchiveEvent,
   EventFault,
   isCanonicalUuid,
   isImageHash,
   NewerSchemaError,
   pairKeys,
+  STREAM_EVENTS,
 } from '../proto/archive-event.ts';
 import { type BackoffOptions, backoffDelayMs } from '../services/runtime/backoff.ts';
 import type { Logger } from '../services/runtime/logger.ts';
 import { untilAborted } from '../services/runtime/until-aborted.ts';
+import { type Span, traced, traceFacts, type Tracing } from '../services/runtime/tracing/tracing.ts';
 import type { ArchivePair, ArchiveTarget, UploadObserver } from './archive-pair.ts';
 import type { ArchiverMetrics, RetryClass } from './archiver-metrics.ts';
 import type { Attempts } from './attempts.ts';
@@ -17,7 +20,8 @@ import type { TargetVerdict } from './breaker.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { HeldEvent } from './event-source.ts';
 import type { ImageChunks } from './image-chunks.ts';
-import { TargetFault, type TargetFaultKind } from './object-store.ts';
+import { TargetFault } from './object-store.ts';
+import { createTargetFaultLog, type TargetFaultLog } from './target-fault-log.ts';
 
 export interface SettleEventParts {
   readonly archivePair: ArchivePair;
@@ -31,6 +35,7 @@ export interface SettleEventParts {
   readonly heartbeatMs: number;
   readonly log: Logger;
   readonly metrics: ArchiverMetrics;
+  readonly tracing: Tracing;
 }
 
 /** Works on one held event until it is acknowledged, given back or buried. Never rejects. */
@@ -43,15 +48,6 @@ const NEWER_SCHEMA_DELAY_MS = 5 * 60_000;
  * the connection on which a longer one is published.
  */
 const NOT_A_HASH = 'not-a-hash';
-/** These do not heal by themselves. */
-const NEEDS_AN_OPERATOR: ReadonlySet<TargetFaultKind> = new Set([
-  'credentials',
-  'permission',
-  'bucket',
-  'configuration',
-  'clock',
-]);
-
 export function createSettleEvent(parts: SettleEventParts): SettleEvent {
   const warnExistenceUnknown = onceOnly((key: string) =>
     parts.log.warn(
@@ -59,25 +55,54 @@ export function createSettleEvent(parts: SettleEventParts): SettleEvent {
       'Internal S3: HEAD is answered 403, so archived pairs are uploaded again: grant s3:ListBucket',
     ),
   );
+  const faults = createTargetFaultLog(parts.log);
   return async (held, hardStop) => {
     const heartbeat = setInterval(() => held.working(), parts.heartbeatMs);
-    const work = new EventWork(parts, held, hardStop, warnExistenceUnknown);
+    const span = startSpan(parts.tracing, held);
+    const work = new EventWork(
+      { ...parts, log: parts.log.child(traceFacts(span)) },
+      held,
+      span,
+      hardStop,
+      warnExistenceUnknown,
+      faults,
+    );
     try {
       return await work.run();
     } catch (error) {
       return await work.failed(error);
     } finally {
       clearInterval(heartbeat);
+      span.end();
     }
   };
+}
+
+/** The sender's span is the parent: an event is one message, and has one sender. */
+function startSpan(tracing: Tracing, { trace, messageId, payload, sequence }: HeldEvent): Span {
+  return tracing.start(`process ${STREAM_EVENTS}`, trace, {
+    kind: 'consumer',
+    attributes: {
+      'messaging.system.name': 'nats',
+      'messaging.destination.name': STREAM_EVENTS,
+      'messaging.operation.name': 'process',
+      'messaging.operation.type': 'process',
+      'messaging.consumer.group.name': CONSUMER_ARCHIVER,
+      'messaging.message.id': messageId,
+      'messaging.message.body.size': payload.length,
+      'sekai.sequence': sequence,
+    },
+  });
 }
 
 /** The state of one event's handling: what is known of it by the time something fails. */
 class EventWork {
   readonly #parts: SettleEventParts;
   readonly #held: HeldEvent;
+  readonly #span: Span;
   readonly #hardStop: AbortSignal;
   readonly #warnExistenceUnknown: (key: string) => void;
+  readonly #faults: TargetFaultLog;
   #event: CheckedArchiveEvent | undefined;
   #key: string;
   #existenceUnknownOf: string | undefined;
@@ -85,13 +110,17 @@ class EventWork {
   constructor(
     parts: SettleEventParts,
     held: HeldEvent,
+    span: Span,
     hardStop: AbortSignal,
     warnExistenceUnknown: (key: string) => void,
+    faults: TargetFaultLog,
   ) {
     this.#parts = parts;
     this.#held = held;
+    this.#span = span;
     this.#hardStop = hardStop;
     this.#warnExistenceUnknown = warnExistenceUnknown;
+    this.#faults = faults;
     this.#key = pairKeys(parts.target.prefix, held.subjectHash).image;
   }
 
@@ -101,13 +130,15 @@ class EventWork {
     const { archivePair, attempts, metrics, log } = this.#parts;
     // Work that ignores its signal must not hold up a hard stop.
     const outcome = await untilAborted(
-      archivePair(event, this.#observer(event), this.#hardStop),
+      archivePair(event, this.#observer(event), this.#hardStop, this.#span),
       this.#hardStop,
     );
-    await this.#finish(event);
-    metrics.archived(outcome);
+    await traced(this.#span, 'settle', {}, () => this.#finish(event));
+    this.#span.set({ 'sekai.outcome': outcome });
+    metrics.archived(outcome, event.createTime);
     attempts.forget(event.imageHash);
     if (outcome === 'uploaded') {
+      this.#faults.succeeded();
       // Only now: a wrong secret key makes HEAD answer 403 as well, and no upload would have succeeded.
       if (this.#existenceUnknownOf !== undefined) this.#warnExistenceUnknown(this.#existenceUnknownOf);
       return { target: 'good' };
@@ -149,6 +180,7 @@ class EventWork {
   }
 
   async failed(error: unknown): Promise<TargetVerdict> {
+    this.#span.end({ errorType: errorTypeOf(error) });
     if (this.#hardStop.aborted) return this.#handBack('stopping', 0);
     if (error instanceof EventFault) return this.#bury(error);
     if (error instanceof NewerSchemaError) return this.#leaveForNewer(error);
@@ -163,12 +195,10 @@ class EventWork {
   }
 
   #targetFault(fault: TargetFault, attempt: number, delayMs: number): TargetVerdict {
-    const { kind, cure, retryAfterMs } = fault;
+    const { retryAfterMs } = fault;
     const retryInMs = Math.max(delayMs, retryAfterMs ?? 0);
-    const facts = { ...this.#facts(), key: this.#key, kind, cure, attempt, retryInMs };
-    const text = `Internal S3: Failed to upload ${this.#key}: ${fault.message}`;
-    if (NEEDS_AN_OPERATOR.has(kind)) this.#parts.log.error(facts, text);
-    else this.#parts.log.warn(facts, text);
+    this.#parts.metrics.targetFaulty(fault.kind);
+    this.#faults.failed(fault, { ...this.#facts(), key: this.#key, attempt, retryInMs });
     this.#handBack('target', retryInMs);
     return { target: 'faulty', retryAfterMs };
   }
@@ -215,6 +245,13 @@ class EventWork {
   #facts(): Readonly<Record<string, unknown>> {
     return { hash: this.#held.subjectHash, requestId: this.#event?.requestId };
   }
+}
+
+/** A word of few values. */
+function errorTypeOf(error: unknown): string {
+  if (error instanceof EventFault) return error.reason;
+  if (error instanceof TargetFault) return error.kind;
+  return error instanceof Error ? error.name : typeof error;
 }
 
 const standInId = ({ messageId, sequence }: HeldEvent): string =>

@@ -6,6 +6,11 @@ export class StreamProtocolError extends Error {
   override readonly name = 'StreamProtocolError';
 }
 
+/** The call was not made, because it could not be made safely. Holds neither token nor key. */
+export class ConnectionSecurityError extends Error {
+  override readonly name = 'ConnectionSecurityError';
+}
+
 /** The call ended with a status other than OK. */
 export class GenerateImageError extends Error {
   override readonly name = 'GenerateImageError';

@@ -1,5 +1,9 @@
 import { DownloadError } from './download-image.ts';
-import { GenerateImageError, StreamProtocolError } from './errors.ts';
+import { ConnectionSecurityError, GenerateImageError, StreamProtocolError } from './errors.ts';
+
+/** A refused handshake looks like a lost connection from here. */
+const TLS_HINT =
+  'Do both sides speak TLS (--tls, --tls-ca), or neither? Does it ask for a certificate (--tls-cert)?';
 
 /** Lines for a person about a failed call; no stack for what a person can do something about. */
 export function formatFailure(error: unknown, target: string): string {
@@ -15,9 +19,12 @@ export function formatFailure(error: unknown, target: string): string {
       ...violations.map(({ field, description, reason }) => `  ${field}: ${description} (${reason})`),
       ...pause,
       ...(unreached ? [`Is the service running at ${target}? npm run demo starts one.`] : []),
+      ...(unreached && !/ECONNREFUSED|ENOTFOUND/.test(message) ? [TLS_HINT] : []),
+      ...(codeName === 'UNAUTHENTICATED' ? ['A token is taken from --token-file or SEKAI_TOKEN.'] : []),
     ]);
   }
   if (error instanceof StreamProtocolError || error instanceof DownloadError) return lines([error.message]);
+  if (error instanceof ConnectionSecurityError) return lines([error.message]);
   // Of node:fs, such as a full disk.
   if (error instanceof Error && 'syscall' in error) return lines([error.message]);
   return lines([error instanceof Error ? (error.stack ?? error.message) : String(error)]);

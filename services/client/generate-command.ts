@@ -1,5 +1,6 @@
 /** sekai-generate: a prompt in, a file out. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { addConnectionFlags, type ConnectionFlags, readConnection } from './connection-flags.ts';
 import { downloadImage } from './download-image.ts';
 import { failureFacts, formatFailure } from './failure-report.ts';
 import { formatSummary, type SavedFile, summarise } from './generation-summary.ts';
@@ -23,11 +24,12 @@ export interface GenerateIo {
   readonly stderr: DisplayStream;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
+  /** Where a token may be; empty if left out. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
-interface GenerateFlags extends RequestFlags {
+interface GenerateFlags extends RequestFlags, ConnectionFlags {
   readonly output?: string;
-  readonly target: string;
   readonly deadlineSeconds: number;
   readonly attempts: number;
   readonly json?: boolean;
@@ -55,9 +57,8 @@ function createCommand(io: GenerateIo): Command {
     .option(
       '-o, --output <file>',
       'file to write (default: image-{hash}.{format} here; for s3 none, only the link is printed)',
-    )
-    .option('--target <address>', 'gRPC address of the service', '127.0.0.1:50051');
-  return addRequestFlags(command)
+    );
+  return addRequestFlags(addConnectionFlags(command))
     .option('--deadline-seconds <seconds>', 'longest time the call may take', readCount, 120)
     .option('--attempts <count>', 'calls in all while the service is unreachable or full', readAttempts, 4)
     .option('--json', 'print one JSON object instead of lines')
@@ -107,7 +108,7 @@ async function call(
   io: GenerateIo,
 ): Promise<GeneratedImage> {
   const client = createImageGenerationClient({
-    target: flags.target,
+    ...(await readConnection(flags, io.environment ?? {})),
     retry: { maxAttempts: flags.attempts },
   });
   const display = flags.quiet ? silentDisplay : createProgressDisplay(io.stderr);

@@ -6,5 +6,10 @@ const controller = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => controller.abort(new Error(`stopped by ${signal}`)));
 }
-const { stdout, stderr } = process;
-process.exitCode = await runGenerate(process.argv.slice(2), { stdout, stderr, signal: controller.signal });
+const { stdout, stderr, env: environment } = process;
+process.exitCode = await runGenerate(process.argv.slice(2), {
+  stdout,
+  stderr,
+  environment,
+  signal: controller.signal,
+});

@@ -6,7 +6,8 @@ export {
   type ImageGenerationClientOptions,
   type ImageRequestFields,
 } from './image-generation-client.ts';
-export { GenerateImageError, StreamProtocolError } from './errors.ts';
+export type { BearerToken, TlsSettings } from './connection-security.ts';
+export { ConnectionSecurityError, GenerateImageError, StreamProtocolError } from './errors.ts';
 export type { GeneratedImage, StreamListeners } from './image-assembler.ts';
 export type { RetryNotice, RetryOptions } from './retry.ts';
 export type { CallErrorDetails, FieldViolation } from './status-details.ts';

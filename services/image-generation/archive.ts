@@ -1,5 +1,7 @@
 /** Port: the archive, as the service sees it. */
 
+import type { TraceCarrier } from '../runtime/tracing/tracing.ts';
+
 /** How safe a pair is; the words of the contract's ArchiveState. */
 export type HandOffState = 'spooled' | 'queued' | 'failed';
 
@@ -12,6 +14,8 @@ export interface ArchivePair {
   /** The serialised input record. */
   readonly record: Uint8Array;
   readonly requestId: string;
+  /** The trace in which the image was made. */
+  readonly trace: TraceCarrier;
 }
 
 /** One pair on its way. */

@@ -47,6 +47,26 @@ export class PreconditionError extends Error {
   }
 }
 
+/** The caller does not show what this deployment asks for. Never holds what it did show. */
+export class UnauthenticatedError extends Error {
+  override readonly name = 'UnauthenticatedError';
+  readonly reason: 'TOKEN_REQUIRED' | 'TOKEN_INVALID' | 'CERTIFICATE_REQUIRED';
+
+  constructor(reason: UnauthenticatedError['reason'], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** The call's headers are larger than the service reads. */
+export class MetadataTooLargeError extends Error {
+  override readonly name = 'MetadataTooLargeError';
+
+  constructor(maxBytes: number) {
+    super(`the call has more than ${maxBytes} bytes of metadata`);
+  }
+}
+
 /** The engine in use cannot honour a part of the request; ignoring it would make another picture. */
 export const unsupported = (message: string): PreconditionError =>
   new PreconditionError('UNSUPPORTED_BY_BACKEND', message);
@@ -138,9 +158,16 @@ export type EngineFailure =
 export class EngineError extends Error {
   override readonly name = 'EngineError';
   readonly failure: EngineFailure;
+  /** When to try again, ms, where the engine has said it. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(failure: EngineFailure, message: string, options?: ErrorOptions) {
+  constructor(
+    failure: EngineFailure,
+    message: string,
+    options: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {},
+  ) {
     super(message, options);
     this.failure = failure;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }

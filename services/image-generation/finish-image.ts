@@ -1,5 +1,6 @@
 /** From the moment an image exists: its file for the caller, its pair for the archive, each on its own way. */
 import type { Logger } from '../runtime/logger.ts';
+import { type Span, traced, traceFacts } from '../runtime/tracing/tracing.ts';
 import type { Archive, HandOff } from './archive.ts';
 import { EngineError } from './errors.ts';
 import type { EncodedImage, ImageEncoder } from './image-encoder.ts';
@@ -43,23 +44,26 @@ export function finishImage(
   image: EngineImage,
   request: ImageRequest,
   facts: GenerationFacts,
+  span: Span,
   { encoder, archive, logger, onArchiving }: FinishImageDependencies,
 ): FinishedImage {
-  const encode = async (format: 'jpeg' | 'png' | 'webp', quality: number): Promise<HashedImage> => {
-    const encoded = await encoder.encode(image, format, quality);
-    checkDimensions(encoded, request);
-    return { ...encoded, sha256: await sha256(encoded.bytes) };
-  };
+  const encode = (format: 'jpeg' | 'png' | 'webp', quality: number): Promise<HashedImage> =>
+    traced(span, 'encode', { attributes: { 'sekai.image.format': format } }, async (own) => {
+      const encoded = await encoder.encode(image, format, quality);
+      checkDimensions(encoded, request);
+      own.set({ 'sekai.image.bytes': encoded.bytes.length });
+      return { ...encoded, sha256: await sha256(encoded.bytes) };
+    });
   const file = encode(request.format, request.quality);
   file.catch(() => {}); // The caller may be gone; whoever still waits gets the error.
   if (archive === undefined) return { file, archiving: undefined };
 
   const jpeg = request.format === 'jpeg' ? file : encode('jpeg', DEFAULT_IMAGE_QUALITY);
   const archiving = jpeg.then(
-    (archived) => handOver(archived, request, facts, archive, logger),
+    (archived) => handOver(archived, request, facts, span, archive, logger),
     (error: unknown) => {
       logger.error(
-        { requestId: request.job.requestId, err: error },
+        { requestId: request.job.requestId, ...traceFacts(span), err: error },
         'image could not be encoded for the archive',
       );
       return null;
@@ -80,6 +84,7 @@ function handOver(
   jpeg: HashedImage,
   request: ImageRequest,
   facts: GenerationFacts,
+  span: Span,
   archive: Archive,
   logger: Logger,
 ): Archiving {
@@ -92,9 +97,15 @@ function handOver(
     width: jpeg.width,
     height: jpeg.height,
   });
-  const handOff = archive.handOff({ imageHash, image: jpeg.bytes, record, requestId });
+  const handOff = archive.handOff({
+    imageHash,
+    image: jpeg.bytes,
+    record,
+    requestId,
+    trace: span.carrier,
+  });
   logger.info(
-    { requestId, imageHash, handOffId: handOff.id, imageBytes: jpeg.bytes.length },
+    { requestId, imageHash, handOffId: handOff.id, imageBytes: jpeg.bytes.length, ...traceFacts(span) },
     `Triggered async internal S3 upload for hash: ${imageHash}`,
   );
   return { imageHash, handOff };

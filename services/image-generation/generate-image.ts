@@ -1,6 +1,7 @@
 /** THE USE CASE: one checked request becomes the stream of events that the contract promises. */
 import type { ByteBudget, ByteLease } from '../runtime/byte-budget.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { Span } from '../runtime/tracing/tracing.ts';
 import type { Admission, Place } from './admission.ts';
 import type { Archive } from './archive.ts';
 import { archiveOutcome } from './archive-outcome.ts';
@@ -41,6 +42,8 @@ export interface CallContext {
   readonly deadline: number;
   /** Who calls: a name of few values, for admission, logs and metrics. */
   readonly caller: string;
+  /** The span of the call. */
+  readonly span: Span;
 }
 
 export type GenerateImage = (
@@ -58,7 +61,7 @@ export function createGenerateImage(dependencies: GenerateImageDependencies): Ge
     const { requestId } = request.job;
     if (inProgress.has(requestId)) throw new RequestInProgressError(requestId);
     if (request.responseFormat === 's3' && dependencies.archive === undefined) throw archiveDisabled();
-    const place = dependencies.admission.take();
+    const place = dependencies.admission.take(call.caller);
     inProgress.add(requestId);
     try {
       yield* runJob(request, call, place, dependencies);

@@ -99,6 +99,8 @@ export interface EngineModel {
   readonly supportsNegativePrompt: boolean;
   /** Whether the guidance scale has an effect. */
   readonly supportsGuidanceScale: boolean;
+  /** What this model wants of a size beyond all limits, for a person; undefined when it makes it. Absent: nothing. */
+  readonly sizeFault?: (width: number, height: number) => string | undefined;
 }
 
 export interface EngineCapabilities {
@@ -116,8 +118,11 @@ export interface EngineCapabilities {
   readonly minDimension: number;
   readonly maxDimension: number;
   readonly maxPixels: number;
+  /** Whether a negative prompt can be sent at all. Default true. */
+  readonly takesNegativePrompt?: boolean;
   /** Zero when steps cannot be chosen. */
   readonly maxSteps: number;
+  /** Zero when the guidance scale cannot be chosen. */
   readonly maxGuidanceScale: number;
   /** Zero when LoRAs cannot be chosen. */
   readonly maxLoras: number;

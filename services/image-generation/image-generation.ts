@@ -3,26 +3,31 @@ import { startAdminServer } from '../runtime/admin-server.ts';
 import { createByteBudget } from '../runtime/byte-budget.ts';
 import type { Running } from '../runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
+import { openTracing } from '../runtime/tracing/open-tracing.ts';
 import { type Admission, createAdmission } from './admission.ts';
 import type { ImageGenerationConfig } from './config.ts';
 import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
 import { createEngine } from './engines/create-engine.ts';
 import { createGenerateImage } from './generate-image.ts';
-import { createGenerateImageHandler } from './grpc/generate-image-handler.ts';
-import { createGetCapabilitiesHandler } from './grpc/get-capabilities-handler.ts';
-import { startGrpcServer } from './grpc/server.ts';
+import { createHandlers } from './grpc/handlers.ts';
+import { type GrpcServerOptions, startGrpcServer } from './grpc/server.ts';
 import { openArchive } from './handoff/open-archive.ts';
 import type { ImageEncoder } from './image-encoder.ts';
 import type { ImageEngine } from './image-engine.ts';
-import { createMetrics } from './metrics.ts';
+import { createObservation } from './observation.ts';
 import { createPendingWork } from './pending-work.ts';
 import { createServiceReadiness } from './service-readiness.ts';
 import type { PaceOptions } from './update-desk.ts';
 
-/** How the stop's time is spent, ms: running calls first, then images in the encoder, then what was handed over. */
-export const STOP_CALLS_MS = 30_000;
-export const STOP_ENCODING_MS = 5_000;
-export const STOP_HANDOFF_MS = 10_000;
+/** How the stop's time is spent after the calls', ms: on images in the encoder, then on what was handed over. */
+const STOP_ENCODING_MS = 5_000;
+const STOP_HANDOFF_MS = 10_000;
+/** For the last traces; a collector that does not answer must not hold up the stop. */
+const STOP_TRACES_MS = 2_000;
+/** All of a stop after the calls, with 5 s to spare: then the process is stuck, ms. */
+const STOP_AFTER_CALLS_MS = STOP_ENCODING_MS + STOP_HANDOFF_MS + STOP_TRACES_MS + 5_000;
+/** Kept back for calls that are told at last that their turn does not come, ms. */
+const STOP_REFUSAL_MS = 500;
 
 /** Generations at once, for an engine that does not say how many it can do. */
 const DEFAULT_CONCURRENCY = 4;
@@ -38,7 +43,12 @@ export interface ImageGenerationOverrides {
   readonly encoder?: ImageEncoder;
   readonly logger?: Logger;
   readonly pace?: PaceOptions;
+  /** How often certificates and tokens are looked at, ms. */
+  readonly reload?: { readonly reloadIntervalMs: number };
 }
+
+/** Ends one part; the last part that was made ends first. */
+type Closer = () => Promise<void>;
 
 /** Starts the service; on return it serves. Whatever fails on the way leaves nothing running. */
 export async function startImageGeneration(
@@ -46,13 +56,50 @@ export async function startImageGeneration(
   overrides: ImageGenerationOverrides = {},
 ): Promise<ImageGeneration> {
   const logger = overrides.logger ?? createLogger('image-generation', config.logLevel);
-  const handoff = config.archive === undefined ? undefined : await openArchive(config.archive, logger);
-  const engine = overrides.engine ?? (await createEngine(config.engine, logger));
+  const closers: Closer[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).toReversed()) await close();
+    logger.info('image service has stopped');
+  };
+  try {
+    const workshop = await openWorkshop(config, overrides, logger, closers);
+    const access = { ...config.security, ...overrides.reload, logger };
+    const ports = await serve(config, workshop, access, closers);
+    logger.info({ ...ports, engine: workshop.engine.name }, 'image service is ready');
+    return { ...ports, stopDeadlineMs: config.stopCallsMs + STOP_AFTER_CALLS_MS, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What makes images and hands them over. */
+type Workshop = Awaited<ReturnType<typeof openWorkshop>>;
+
+async function openWorkshop(
+  config: ImageGenerationConfig,
+  overrides: ImageGenerationOverrides,
+  logger: Logger,
+  closers: Closer[],
+) {
+  const tracing = await openTracing(config.tracing, logger);
+  closers.push(() => tracing.close(STOP_TRACES_MS));
+  const { metrics, observed, watch } = createObservation(logger, config.maxCallMs, tracing);
+  const engine = observed.engine(overrides.engine ?? (await createEngine(config.engine, logger)));
+  closers.push(async () => engine.close?.());
   const admission = createEngineAdmission(config, engine);
+  const handoff =
+    config.archive && (await openArchive(config.archive, logger, tracing, metrics.handOffSettled));
   const archivings = createPendingWork();
+  closers.push(async () => {
+    // Images that callers no longer wait for may still be on their way from the encoder to the hand-off.
+    await archivings.settled(STOP_ENCODING_MS);
+    await handoff?.close(STOP_HANDOFF_MS);
+  });
+  const deliveries = createByteBudget(config.deliveryMaxBytes);
   const generateImage = createGenerateImage({
     engine,
-    encoder: overrides.encoder ?? createSharpImageEncoder(),
+    encoder: observed.encoder(overrides.encoder ?? createSharpImageEncoder()),
     onArchiving: archivings.add,
     admission,
     archive: handoff?.archive,
@@ -60,47 +107,47 @@ export async function startImageGeneration(
     logger,
     handoffDeadlineMs: config.archive?.handoffDeadlineMs ?? 0,
     chunkBytes: config.chunkBytes,
-    deliveries: createByteBudget(config.deliveryMaxBytes),
+    deliveries,
     ...(overrides.pace ? { pace: overrides.pace } : {}),
   });
-  const closers: (() => Promise<void>)[] = [
-    async () => {
-      // Images that callers no longer wait for may still be on their way from the encoder to the hand-off.
-      await archivings.settled(STOP_ENCODING_MS);
-      await handoff?.close(STOP_HANDOFF_MS);
-    },
-    async () => engine.close?.(),
-  ];
-  const stop = async (): Promise<void> => {
-    for (const close of closers.splice(0).toReversed()) await close();
-    logger.info('image service has stopped');
+  metrics.read({ admission, deliveries, deliveryMaxBytes: config.deliveryMaxBytes, handoff });
+  const archiving = handoff !== undefined;
+  return {
+    engine,
+    admission,
+    archiving,
+    generateImage: observed.generateImage(generateImage),
+    metrics,
+    watch,
   };
-  try {
-    const readiness = createServiceReadiness(engine.health);
-    const metrics = createMetrics(admission, handoff);
-    const admin = await startAdminServer(config.adminListen, readiness.now, metrics);
-    closers.push(() => admin.close());
-    const { maxCallMs, chunkBytes } = config;
-    const archiving = handoff !== undefined;
-    const grpc = await startGrpcServer(config.grpcListen, {
-      generateImage: createGenerateImageHandler({ engine, generateImage, logger, maxCallMs }),
-      getCapabilities: createGetCapabilitiesHandler({ engine, chunkBytes, archiving, logger }),
-    });
-    closers.push(async () => {
-      readiness.end();
-      admission.close();
-      await grpc.stop(STOP_CALLS_MS);
-    });
-    readiness.begin((ready) => grpc.setServing(ready));
-    logger.info(
-      { grpcPort: grpc.port, adminPort: admin.port, engine: engine.name },
-      'image service is ready',
-    );
-    return { grpcPort: grpc.port, adminPort: admin.port, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+}
+
+async function serve(
+  config: ImageGenerationConfig,
+  { engine, admission, archiving, generateImage, metrics, watch }: Workshop,
+  access: GrpcServerOptions['access'],
+  closers: Closer[],
+): Promise<{ grpcPort: number; adminPort: number }> {
+  const readiness = createServiceReadiness(engine.health);
+  const admin = await startAdminServer(config.adminListen, readiness.now, metrics.registry);
+  closers.push(() => admin.close());
+  const handlers = createHandlers({
+    ...config,
+    ...watch,
+    engine,
+    generateImage,
+    archiving,
+    logger: access.logger,
+  });
+  const { maxConnectionAgeMs } = config;
+  const grpc = await startGrpcServer(config.grpcListen, handlers, { watch, access, maxConnectionAgeMs });
+  closers.push(async () => {
+    readiness.end();
+    admission.close(config.stopCallsMs - STOP_REFUSAL_MS);
+    await grpc.stop(config.stopCallsMs);
+  });
+  readiness.begin((ready) => grpc.setServing(ready));
+  return { grpcPort: grpc.port, adminPort: admin.port };
 }
 
 /** As many running at once as configured, or as the engine can do. */

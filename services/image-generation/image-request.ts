@@ -59,18 +59,14 @@ export function checkImageRequest(wire: GenerateImageRequest, engine: EngineCapa
   if (wire.model !== '' && named === undefined) faults.notFound(new NotFoundError('model', wire.model));
 
   checkText(wire, faults);
+  if (wire.negativePrompt !== '' && engine.takesNegativePrompt === false) {
+    faults.precondition(unsupported('negative_prompt: this engine has no such parameter'));
+  }
   const loras = checkLoras(wire.loras, engine, faults);
   const { width, height } = checkDimensions(wire, model, engine, faults);
   checkSeed(wire.seed, engine, faults);
   checkSteps(wire.steps, engine, faults);
-  checkNumber(
-    'guidance_scale',
-    wire.guidanceScale,
-    0,
-    engine.maxGuidanceScale,
-    'GUIDANCE_OUT_OF_RANGE',
-    faults,
-  );
+  checkGuidance(wire.guidanceScale, model, engine, faults);
   checkSampler(wire.sampler, engine, faults);
   const responseFormat = checkEnum(
     'response_format',
@@ -137,6 +133,21 @@ function checkSteps(steps: number | undefined, engine: EngineCapabilities, fault
   if (steps !== undefined && engine.maxSteps === 0) {
     faults.precondition(unsupported('steps: this engine chooses its steps itself'));
   } else checkNumber('steps', steps, 1, engine.maxSteps, 'STEPS_OUT_OF_RANGE', faults);
+}
+
+function checkGuidance(
+  scale: number | undefined,
+  model: EngineModel,
+  engine: EngineCapabilities,
+  faults: Faults,
+): void {
+  const { maxGuidanceScale: max } = engine;
+  if (scale !== undefined && max === 0) {
+    faults.precondition(unsupported('guidance_scale: this engine chooses its guidance scale itself'));
+  } else if (scale === 0 && model.supportsGuidanceScale && model.defaultGuidanceScale === 0) {
+    // In a job zero leaves it to the engine.
+    faults.precondition(unsupported('guidance_scale: this engine takes none of 0; leave it unset'));
+  } else checkNumber('guidance_scale', scale, 0, max, 'GUIDANCE_OUT_OF_RANGE', faults);
 }
 
 function checkSampler(sampler: string, engine: EngineCapabilities, faults: Faults): void {

@@ -1,12 +1,5 @@
 import { runUntilSignal } from '../runtime/lifecycle.ts';
 import { imageGenerationConfig } from './config.ts';
-import {
-  startImageGeneration,
-  STOP_CALLS_MS,
-  STOP_ENCODING_MS,
-  STOP_HANDOFF_MS,
-} from './image-generation.ts';
+import { startImageGeneration } from './image-generation.ts';
 
-await runUntilSignal(() => startImageGeneration(imageGenerationConfig(process.env)), {
-  stopDeadlineMs: STOP_CALLS_MS + STOP_ENCODING_MS + STOP_HANDOFF_MS + 5_000,
-});
+await runUntilSignal(() => startImageGeneration(imageGenerationConfig(process.env)));

@@ -1,5 +1,6 @@
 /** The part of a call before its first byte: the queue, the engine, the encoder, and for response format S3 the bucket. */
 import type { ByteLease } from '../runtime/byte-budget.ts';
+import { traced } from '../runtime/tracing/tracing.ts';
 import { untilAborted } from '../runtime/until-aborted.ts';
 import type { Place } from './admission.ts';
 import { type StoredOutcome, awaitStoredPair } from './await-stored-pair.ts';
@@ -52,11 +53,11 @@ export async function makeImage(
   signal: AbortSignal,
   dependencies: GenerateImageDependencies,
 ): Promise<MadeImage> {
-  const { request, place, elapsedMs } = job;
+  const { request, place, call, elapsedMs } = job;
   const queued = (queuePosition: number): void =>
     report({ type: 'progress', stage: 'queued', queuePosition, elapsedMs: elapsedMs() });
   if (place.position > 0) queued(place.position);
-  await place.admitted(signal, queued);
+  await traced(call.span, 'wait for a place', {}, () => place.admitted(signal, queued));
   const { finished, facts } = await generate(job, report, signal, dependencies);
   report({ type: 'progress', stage: 'encoding', fraction: 1, elapsedMs: elapsedMs() });
   if (request.responseFormat === 's3') {
@@ -84,14 +85,24 @@ const pixelBytes = ({ job }: ImageRequest): number => job.width * job.height * 3
 
 /** From the engine to an image that is being encoded. The engine's pixels are held by nobody else. */
 async function generate(
-  { request, elapsedMs }: Job,
+  { request, call, elapsedMs }: Job,
   report: Report,
   signal: AbortSignal,
   dependencies: GenerateImageDependencies,
 ): Promise<{ finished: FinishedImage; facts: GenerationFacts }> {
   signal.throwIfAborted();
   const queueMs = elapsedMs();
-  const made = await runEngine(request, report, signal, elapsedMs, dependencies);
+  const { width, height, model, steps } = request.job;
+  const attributes = {
+    'sekai.engine': dependencies.engine.name,
+    'gen_ai.request.model': model,
+    'sekai.image.width': width,
+    'sekai.image.height': height,
+    'sekai.steps': steps,
+  };
+  const made = await traced(call.span, 'generate', { attributes }, () =>
+    runEngine(request, report, signal, elapsedMs, dependencies),
+  );
   const facts: GenerationFacts = {
     engine: dependencies.engine.name,
     seed: made.seed,
@@ -101,7 +112,7 @@ async function generate(
     generationMs: elapsedMs() - queueMs,
     warnings: [...request.warnings, ...made.warnings],
   };
-  return { finished: finishImage(made.image, request, facts, dependencies), facts };
+  return { finished: finishImage(made.image, request, facts, call.span, dependencies), facts };
 }
 
 async function runEngine(

@@ -1,52 +1,51 @@
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+/** The metrics of the service. Names, units and meanings: deploy/monitoring/README.md. */
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { ByteBudget } from '../runtime/byte-budget.ts';
 import type { Admission } from './admission.ts';
+import type { GenerationObserver } from './generation-observer.ts';
+import type { CallNotebook } from './grpc/call-notes.ts';
+import type { CallObserver } from './grpc/call-observer.ts';
 import type { OpenArchive } from './handoff/open-archive.ts';
+import { createCallMetrics } from './metrics/call-metrics.ts';
+import { readGauge } from './metrics/gauges.ts';
+import { createGenerationMetrics } from './metrics/generation-metrics.ts';
+import { createHandOffMetrics, type HandOffSettled, readHandOff } from './metrics/handoff-metrics.ts';
 
-/** The process's metrics: Node's own, admission, and the hand-off when archiving is on. */
-export function createMetrics(admission: Admission, handoff: OpenArchive | undefined): Registry {
+/** What holds something that can be looked at. */
+export interface Holdings {
+  readonly admission: Pick<Admission, 'running' | 'queued'>;
+  readonly deliveries: Pick<ByteBudget, 'bytesInUse'>;
+  readonly deliveryMaxBytes: number;
+  /** Undefined when archiving is off. */
+  readonly handoff: OpenArchive | undefined;
+}
+
+export interface ServiceMetrics {
+  readonly registry: Registry;
+  readonly calls: CallObserver;
+  readonly generations: GenerationObserver;
+  readonly handOffSettled: HandOffSettled;
+  /** Reads the holdings whenever metrics are collected. To be called once. */
+  read(holdings: Holdings): void;
+}
+
+/** Node's own metrics, calls, generations; hand-offs and what is held, once it is there to be read. */
+export function createMetrics(notebook: CallNotebook): ServiceMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  gauge(registry, 'sekai_generations_running', 'Generations that run', () => admission.running);
-  gauge(registry, 'sekai_generations_queued', 'Generations that wait', () => admission.queued);
-  if (handoff !== undefined) {
-    gauge(registry, 'sekai_spool_bytes', 'Bytes in the hand-off spool', () => handoff.spoolBytes());
-    gauge(registry, 'sekai_spool_handoffs', 'Hand-offs not yet acknowledged', () => handoff.waiting());
-    counter(registry, 'sekai_handoff_failures_total', 'Hand-offs that failed', () => handoff.failures());
-    counter(registry, 'sekai_handoff_failed_attempts_total', 'Failed attempts at publishing', () =>
-      handoff.failedAttempts(),
-    );
-    gauge(registry, 'sekai_nats_connected', '1 while NATS is connected', () => (handoff.connected ? 1 : 0));
-    gauge(registry, 'sekai_handoff_circuit_open', '1 while NATS is not waited for', () =>
-      handoff.circuitOpen ? 1 : 0,
-    );
-  }
-  return registry;
-}
-
-function gauge(registry: Registry, name: string, help: string, read: () => number): void {
-  registry.registerMetric(
-    new Gauge({
-      name,
-      help,
-      registers: [],
-      collect() {
-        this.set(read());
-      },
-    }),
-  );
-}
-
-/** A count that somebody else keeps. */
-function counter(registry: Registry, name: string, help: string, read: () => number): void {
-  registry.registerMetric(
-    new Counter({
-      name,
-      help,
-      registers: [],
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    }),
-  );
+  return {
+    registry,
+    calls: createCallMetrics(registry, notebook),
+    generations: createGenerationMetrics(registry),
+    handOffSettled: createHandOffMetrics(registry),
+    read({ admission, deliveries, deliveryMaxBytes, handoff }) {
+      const gauge = (name: string, help: string, read: () => number): void =>
+        readGauge(registry, name, help, read);
+      gauge('sekai_generations_running', 'Generations that run', () => admission.running);
+      gauge('sekai_generations_queued', 'Generations that wait', () => admission.queued);
+      gauge('sekai_delivery_bytes', 'Bytes of images being sent to callers', () => deliveries.bytesInUse);
+      gauge('sekai_delivery_limit_bytes', 'Bytes beyond which the engine waits', () => deliveryMaxBytes);
+      if (handoff !== undefined) readHandOff(registry, handoff);
+    },
+  };
 }

@@ -12,8 +12,6 @@ export interface PacedUpdatesOptions extends PaceOptions {
   readonly quiet: (last: ProgressEvent | undefined) => ProgressEvent;
 }
 
-const never = new AbortController().signal;
-
 /**
  * Runs `work` and yields what it reports; returns what it resolves with, throws what it rejects with. The
  * signal it gets aborts with `call`, and when the consumer returns early, which then waits for the work to end:
@@ -26,6 +24,8 @@ export async function* pacedUpdates<R>(
 ): AsyncGenerator<JobUpdate, R, undefined> {
   const leaving = derivedSignal(call);
   const bell = createBell();
+  // One for each call: Node warns of a leak when more than ten listen to one signal.
+  const never = new AbortController().signal;
   const desk = createUpdateDesk(options);
   const report: Report = (update) => {
     desk.put(update);

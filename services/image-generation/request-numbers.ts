@@ -1,4 +1,5 @@
 import type { GenerateImageRequest } from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
+import { unsupported } from './errors.ts';
 import type { EngineCapabilities, EngineModel } from './image-engine.ts';
 import type { Faults } from './request-faults.ts';
 
@@ -46,7 +47,10 @@ export function checkDimensions(
       `width × height must be at most ${engine.maxPixels}, got ${pixels}`,
     );
   }
-  return { width: width ?? 0, height: height ?? 0 };
+  const size = { width: width ?? 0, height: height ?? 0 };
+  const sizeFault = model.sizeFault?.(size.width, size.height);
+  if (sizeFault !== undefined) faults.precondition(unsupported(`width: model ${model.name} ${sizeFault}`));
+  return size;
 }
 
 function checkDimension(

@@ -126,32 +126,38 @@ export const urlList = (purpose: string, schemes: readonly string[]) =>
     },
   );
 
+/** Variables as they were found; empty values are undefined. */
+export type RawEnvironment = Readonly<Record<string, string | undefined>>;
+
 /**
  * Reads and checks the variables that `schema` describes. Empty values count as unset.
+ * @param contradictions Finds variables that are good by themselves and not together.
  * @throws {ConfigError} with every fault.
  */
 export function readEnvironment<S extends z.ZodObject>(
   schema: S,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: RawEnvironment,
+  contradictions: (raw: RawEnvironment) => ConfigFault[] = () => [],
 ): z.output<S> {
   const known = Object.keys(schema.shape);
   const present = Object.fromEntries(
     known.map((name) => [name, environment[name] === '' ? undefined : environment[name]]),
   );
   const parsed = schema.safeParse(present);
-  if (parsed.success) return parsed.data;
-  throw new ConfigError(
-    parsed.error.issues.map((issue) => {
-      const name = String(issue.path[0]);
-      const meta = variableMeta(schema.shape[name] as z.ZodType);
-      const value = present[name];
-      return {
-        name,
-        expected: meta?.expected ?? issue.message,
-        value: value === undefined ? undefined : meta?.secret ? '(secret)' : withoutLogin(value),
-      };
-    }),
-  );
+  const faults = contradictions(present);
+  if (parsed.success && faults.length === 0) return parsed.data;
+  const issues = parsed.error?.issues ?? [];
+  const single = issues.map((issue) => {
+    const name = String(issue.path[0]);
+    const meta = variableMeta(schema.shape[name] as z.ZodType);
+    const value = present[name];
+    return {
+      name,
+      expected: meta?.expected ?? issue.message,
+      value: value === undefined ? undefined : meta?.secret ? '(secret)' : withoutLogin(value),
+    };
+  });
+  throw new ConfigError([...single, ...faults]);
 }
 
 /** A user and password in a URL are as secret as any other. */

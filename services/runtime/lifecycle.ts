@@ -4,12 +4,14 @@ import { ConfigError, EXIT_CODE_CONFIG } from './environment.ts';
 export interface Running {
   /** Resolves with the reason when the process cannot go on. Never rejects. */
   readonly failed?: Promise<Error>;
+  /** Longest time `stop` may take before the process exits all the same, ms. Default: `LifecycleOptions`. */
+  readonly stopDeadlineMs?: number;
   stop(): Promise<void>;
 }
 
 export interface LifecycleOptions {
-  /** Longest time `stop` may take before the process exits all the same, ms. */
-  readonly stopDeadlineMs: number;
+  /** For a process that does not say itself how long its stop may take, ms. Defaults to 30 s. */
+  readonly stopDeadlineMs?: number;
   /** Where the reason of a failure goes. Defaults to standard error. */
   readonly report?: (error: unknown) => void;
 }
@@ -20,7 +22,7 @@ export interface LifecycleOptions {
  */
 export async function runUntilSignal(
   start: () => Promise<Running>,
-  options: LifecycleOptions,
+  options: LifecycleOptions = {},
 ): Promise<void> {
   const report = options.report ?? ((error) => process.stderr.write(`${describe(error)}\n`));
   try {
@@ -32,10 +34,11 @@ export async function runUntilSignal(
       report(failure);
       process.exitCode = 1;
     }
+    const stopDeadlineMs = running.stopDeadlineMs ?? options.stopDeadlineMs ?? STOP_DEADLINE_MS;
     const deadline = setTimeout(() => {
-      report(new Error(`not stopped within ${options.stopDeadlineMs} ms`));
+      report(new Error(`not stopped within ${stopDeadlineMs} ms`));
       process.exit(1);
-    }, options.stopDeadlineMs);
+    }, stopDeadlineMs);
     await running.stop();
     clearTimeout(deadline);
     // A socket that a library has lost track of must not keep a stopped process alive.
@@ -46,6 +49,8 @@ export async function runUntilSignal(
   }
 }
 
+/** As Kubernetes' default grace period. */
+const STOP_DEADLINE_MS = 30_000;
 /** Time for what is still open after a stop to end by itself, ms. */
 const LEFT_OPEN_MS = 500;
 

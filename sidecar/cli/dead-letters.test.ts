@@ -6,6 +6,7 @@ import { natsServerBinaries } from '../../test/_support/nats-binaries.ts';
 import { openOperatorQueue } from '../jetstream/jetstream-operator-queue.ts';
 import { type LetterBench, letterBench, PROMPT } from './testing/letter-bench.ts';
 import { runCli } from './testing/run-cli.ts';
+import { natsAccessByUrls } from '../../services/runtime/nats-access.ts';
 
 const KIB = 1024;
 const never = new AbortController().signal;
@@ -109,7 +110,7 @@ describe.each(natsServerBinaries())('dead-letters on nats-server $version', ({ b
   it('spares a letter that is buried again while it is dropped', async () => {
     const image = testImage(600 * KIB);
     const event = await letters.bury(image, { chunkBytes: 256 * KIB });
-    const queue = await openOperatorQueue([bench.server.url], never);
+    const queue = await openOperatorQueue(natsAccessByUrls([bench.server.url]), never);
     try {
       for await (const letter of queue.letters(never)) {
         await letters.publishChunks(event, image, 256 * KIB, []);

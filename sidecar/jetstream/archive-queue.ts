@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { backoffDelayMs } from '../../services/runtime/backoff.ts';
 import type { Logger } from '../../services/runtime/logger.ts';
+import type { NatsAccess } from '../../services/runtime/nats-access.ts';
 import type { ArchiveIndex } from '../archive-index.ts';
 import type { ArchiverMetrics } from '../archiver-metrics.ts';
 import type { DeadLetters } from '../dead-letters.ts';
@@ -13,6 +14,7 @@ import { createJetStreamDeadLetters } from './jetstream-dead-letters.ts';
 import { createJetStreamEventSource } from './jetstream-event-source.ts';
 import { createJetStreamImageChunks } from './jetstream-image-chunks.ts';
 import { type LinkResponder, type LinkResponderParts, startLinkResponder } from './link-responder.ts';
+import { createPassedOverEvents } from './passed-over-events.ts';
 import { monitorQueue } from './queue-monitor.ts';
 import { ensureConsumer, ensureTopology, type TopologyOptions } from './topology.ts';
 
@@ -32,7 +34,7 @@ export interface ArchiveQueue {
 }
 
 export interface ArchiveQueueOptions {
-  readonly urls: readonly string[];
+  readonly access: NatsAccess;
   readonly replicas: number;
   readonly log: Logger;
   readonly metrics: ArchiverMetrics;
@@ -51,7 +53,7 @@ export async function openArchiveQueue(
   signal: AbortSignal,
 ): Promise<ArchiveQueue> {
   const { log } = options;
-  const link = await connectNats(options.urls, 'sekai-archiver', log, signal);
+  const link = await connectNats(options.access, 'sekai-archiver', log, signal);
   try {
     const topology: TopologyOptions = { replicas: options.replicas, onMismatch: mismatchReporter(log) };
     const { jsm, bucket } = await retryUntilReady(link, topology, log, signal);
@@ -108,6 +110,7 @@ function queueOver(
   const { connection } = link;
   // All of it: a server that lost its disk comes back without streams, and publishers wait for them.
   const ensure = (): Promise<void> => ensureTopology(jsm, topology);
+  const passedOver = createPassedOverEvents(jsm);
   const monitoring = new AbortController();
   const monitor = monitorQueue(
     {
@@ -115,6 +118,7 @@ function queueOver(
       jsm,
       bucket,
       ensureConsumer: () => ensureConsumer(jsm, topology),
+      passedOver,
       metrics,
       log,
       timings,
@@ -122,7 +126,7 @@ function queueOver(
     monitoring.signal,
   );
   return {
-    source: createJetStreamEventSource(connection, ensure),
+    source: createJetStreamEventSource(connection, ensure, passedOver),
     chunks: createJetStreamImageChunks(connection, jsm),
     index: createJetStreamArchiveIndex(bucket),
     deadLetters: createJetStreamDeadLetters(connection, jsm),

@@ -7,6 +7,7 @@ import { createLogger } from '../../services/runtime/logger.ts';
 import { natsServerBinaries } from '../../test/_support/nats-binaries.ts';
 import { until } from '../../test/_support/archive-bench.ts';
 import { connectNats, UnfitNatsServerError } from './connection.ts';
+import { natsAccessByUrls } from '../../services/runtime/nats-access.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'sekai-connect-'));
 afterAll(() => rm(directory, { recursive: true, force: true }));
@@ -22,7 +23,9 @@ describe.each(natsServerBinaries())('connection to nats-server $version', ({ bin
       config: 'max_payload: 524288',
     });
     try {
-      await expect(connectNats([server.url], 'test', silent, never)).rejects.toThrow(UnfitNatsServerError);
+      await expect(connectNats(natsAccessByUrls([server.url]), 'test', silent, never)).rejects.toThrow(
+        UnfitNatsServerError,
+      );
     } finally {
       await server.stop();
     }
@@ -37,7 +40,7 @@ describe.each(natsServerBinaries())('connection to nats-server $version', ({ bin
     const lines: string[] = [];
     const log = createLogger('test', 'info', { write: (line) => void lines.push(line) });
     const url = server.url.replace('//', '//ann:p%40ss@');
-    const link = await connectNats([url], 'test', log, never);
+    const link = await connectNats(natsAccessByUrls([url]), 'test', log, never);
     expect(link.connected).toBe(true);
     await link.close();
     await link.close();
@@ -48,7 +51,7 @@ describe.each(natsServerBinaries())('connection to nats-server $version', ({ bin
   it('waits for a server that is not there yet, notices its loss and return, and closes while it is away', async () => {
     const server = await startNatsServer({ binary, directory: join(directory, `${version}-late`) });
     await server.stop();
-    const connecting = connectNats([server.url], 'test', silent, never);
+    const connecting = connectNats(natsAccessByUrls([server.url]), 'test', silent, never);
     await server.restart();
     const link = await connecting;
     await server.kill('SIGKILL');
@@ -65,7 +68,7 @@ describe.each(natsServerBinaries())('connection to nats-server $version', ({ bin
 
 it('gives up when it is told to', async () => {
   const abort = new AbortController();
-  const connecting = connectNats(['nats://127.0.0.1:1'], 'test', silent, abort.signal);
+  const connecting = connectNats(natsAccessByUrls(['nats://127.0.0.1:1']), 'test', silent, abort.signal);
   abort.abort(new Error('stopped'));
   await expect(connecting).rejects.toThrow('stopped');
 });

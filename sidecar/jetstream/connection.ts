@@ -3,6 +3,8 @@ import { connect, Events, type NatsConnection } from 'nats';
 import { MIN_MAX_PAYLOAD_BYTES } from '../../proto/archive-event.ts';
 import { backoffDelayMs } from '../../services/runtime/backoff.ts';
 import type { Logger } from '../../services/runtime/logger.ts';
+import type { NatsAccess } from '../../services/runtime/nats-access.ts';
+import { createNatsFaultLog, natsCure } from '../../services/runtime/nats-fault-log.ts';
 import { natsConnectionOptions } from '../../services/runtime/nats-connection-options.ts';
 
 /** The NATS server cannot carry archive events; only its operator can change that. */
@@ -28,12 +30,12 @@ const CLOSE_DEADLINE_MS = 2_000;
  * @throws {UnfitNatsServerError} when the server's `max_payload` is too small.
  */
 export async function connectNats(
-  urls: readonly string[],
+  access: NatsAccess,
   name: string,
   log: Logger,
   signal: AbortSignal,
 ): Promise<NatsLink> {
-  const options = natsConnectionOptions(urls, name);
+  const options = natsConnectionOptions(access, name);
   for (let attempt = 0; ; attempt += 1) {
     signal.throwIfAborted();
     try {
@@ -42,7 +44,7 @@ export async function connectNats(
       if (error instanceof UnfitNatsServerError) throw error;
       signal.throwIfAborted();
       log.warn(
-        { servers: options.servers, reason: (error as Error).message },
+        { servers: options.servers, reason: (error as Error).message, cure: natsCure(error) },
         'NATS: cannot connect, trying again',
       );
     }
@@ -87,12 +89,16 @@ async function watchStatus(
   state: { connected: boolean },
   log: Logger,
 ): Promise<void> {
-  for await (const { type } of connection.status()) {
-    if (type === Events.Disconnect) {
+  const faults = createNatsFaultLog(log);
+  for await (const status of connection.status()) {
+    const { type } = status;
+    if (type === Events.Error) faults.heard(status);
+    else if (type === Events.Disconnect) {
       state.connected = false;
       log.warn('NATS: connection lost, reconnecting');
     } else if (type === Events.Reconnect) {
       state.connected = true;
+      faults.connected();
       log.info({ server: connection.getServer() }, 'NATS: connected again');
     }
   }

@@ -15,6 +15,7 @@ import { createJetStreamEventSource, streamSequence } from './jetstream-event-so
 import { ensureConsumer } from './topology.ts';
 
 const never = new AbortController().signal;
+const nothingPassedOver = { take: async () => undefined };
 
 describe.each(natsServerBinaries())('event source on nats-server $version', ({ binary }) => {
   let bench: ArchiveBench;
@@ -27,10 +28,12 @@ describe.each(natsServerBinaries())('event source on nats-server $version', ({ b
   });
 
   const source = (heartbeatMs = 2_000, expiresMs = 5_000) =>
-    createJetStreamEventSource(bench.connection, () => ensureConsumer(bench.jsm, { onMismatch: () => {} }), {
-      expiresMs,
-      heartbeatMs,
-    });
+    createJetStreamEventSource(
+      bench.connection,
+      () => ensureConsumer(bench.jsm, { onMismatch: () => {} }),
+      nothingPassedOver,
+      { expiresMs, heartbeatMs },
+    );
   const publish = async (): Promise<string> => {
     const { hash } = testImage(8);
     await publishPayload(bench.connection, hash, Buffer.from(hash), `id-${hash}`);
@@ -67,7 +70,7 @@ describe.each(natsServerBinaries())('event source on nats-server $version', ({ b
   it('does not mind being told about an event when the connection has closed', async () => {
     const connection = await connect({ servers: bench.server.url });
     await publish();
-    const held = await createJetStreamEventSource(connection, async () => {}).next(never);
+    const held = await createJetStreamEventSource(connection, async () => {}, nothingPassedOver).next(never);
     await connection.close();
     held?.working();
     held?.retry(0);

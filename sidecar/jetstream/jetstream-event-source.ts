@@ -1,7 +1,9 @@
 import type { Msg, NatsConnection } from 'nats';
 import { CONSUMER_ARCHIVER, STREAM_EVENTS } from '../../proto/archive-event.ts';
 import type { EventSource, HeldEvent } from '../event-source.ts';
+import type { PassedOverEvents } from './passed-over-events.ts';
 import { type PullTimings, pullMessage } from './pull-request.ts';
+import { traceIn } from './trace-headers.ts';
 
 const NEXT_SUBJECT = `$JS.API.CONSUMER.MSG.NEXT.${STREAM_EVENTS}.${CONSUMER_ARCHIVER}`;
 /** A restarted server is noticed within two heartbeats and a second, by each worker for itself. */
@@ -15,6 +17,7 @@ const CONFIRM_TIMEOUT_MS = 5_000;
 export function createJetStreamEventSource(
   connection: NatsConnection,
   ensureQueue: () => Promise<void>,
+  passedOver: Pick<PassedOverEvents, 'take'>,
   timings: PullTimings = PULL_TIMINGS,
 ): EventSource {
   let ensured: Promise<void> | undefined;
@@ -24,6 +27,8 @@ export function createJetStreamEventSource(
       ensured ??= ensureQueue();
       try {
         await ensured;
+        const stored = await passedOver.take();
+        if (stored !== undefined) return stored;
         const message = await pullMessage(connection, NEXT_SUBJECT, timings, signal);
         return message && holdEvent(message, connection);
       } catch (error) {
@@ -47,6 +52,7 @@ function holdEvent(message: Msg, connection: NatsConnection): HeldEvent {
     sequence: streamSequence(message.reply ?? ''),
     subjectHash: message.subject.slice(message.subject.lastIndexOf('.') + 1),
     messageId: message.headers?.get('Nats-Msg-Id') || undefined,
+    trace: traceIn(message.headers),
     payload: message.data,
     ack: () => confirm('+ACK'),
     retry: (delayMs) => tell(delayMs > 0 ? `-NAK ${JSON.stringify({ delay: delayMs * 1_000_000 })}` : '-NAK'),

@@ -8,6 +8,7 @@ import {
   STREAM_BLOBS,
   STREAM_EVENTS,
 } from '../../proto/archive-event.ts';
+import type { NatsAccess } from '../../services/runtime/nats-access.ts';
 import { natsConnectionOptions } from '../../services/runtime/nats-connection-options.ts';
 import type { KeptLetter, OperatorQueue, QueuedEvent } from '../operator-queue.ts';
 import { isApiError, JS_CONSUMER_NOT_FOUND, JS_WRONG_LAST_SEQUENCE } from './errors.ts';
@@ -22,12 +23,9 @@ const PUBLISH_TIMEOUT_MS = 5_000;
  * Connects once: a person waits.
  * @throws {QueueAccessError} when NATS does not answer, or has no archive.
  */
-export async function openOperatorQueue(
-  urls: readonly string[],
-  signal: AbortSignal,
-): Promise<OperatorQueue> {
+export async function openOperatorQueue(access: NatsAccess, signal: AbortSignal): Promise<OperatorQueue> {
   signal.throwIfAborted();
-  const connection = await askQueue(() => connect(natsConnectionOptions(urls, 'sekai-archive')));
+  const connection = await askQueue(() => connect(natsConnectionOptions(access, 'sekai-archive')));
   const onAbort = (): void => void connection.close();
   signal.addEventListener('abort', onAbort, { once: true });
   const close = async (): Promise<void> => {

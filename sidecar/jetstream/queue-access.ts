@@ -1,4 +1,5 @@
 import { ErrorCode, NatsError } from 'nats';
+import { natsCure } from '../../services/runtime/nats-fault-log.ts';
 import { QueueAccessError } from '../operator-queue.ts';
 import { JS_STREAM_NOT_FOUND } from './errors.ts';
 
@@ -11,10 +12,12 @@ export async function askQueue<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
+const LOGIN_CURE = natsCure({ code: ErrorCode.AuthorizationViolation }) ?? '';
+
 const CURES: Readonly<Record<string, readonly [message: string, cure: string]>> = {
   [ErrorCode.ConnectionRefused]: ['NATS cannot be reached', 'check NATS_URL and that nats-server runs'],
-  [ErrorCode.AuthorizationViolation]: ['NATS refuses the login', 'check user and password in NATS_URL'],
-  [ErrorCode.AuthenticationExpired]: ['NATS refuses the login', 'check user and password in NATS_URL'],
+  [ErrorCode.AuthorizationViolation]: ['NATS refuses the login', LOGIN_CURE],
+  [ErrorCode.AuthenticationExpired]: ['NATS refuses the login', LOGIN_CURE],
   [ErrorCode.PermissionsViolation]: [
     'NATS refuses the request',
     'allow this user $JS.API.> and sekai.archive.>',

@@ -13,6 +13,8 @@ import {
 import { createJetStreamArchiveIndex } from './jetstream-archive-index.ts';
 import { createJetStreamImageChunks } from './jetstream-image-chunks.ts';
 import { createSweepClock, sweepOrphans } from './orphan-sweep.ts';
+import type { PassedOverEvents } from './passed-over-events.ts';
+import { readQueueFacts } from './queue-facts.ts';
 import { takeRebuildLease } from './rebuild-lease.ts';
 
 /** Between the diagnosis and the second look that must confirm it, as a part of the time between polls. */
@@ -23,6 +25,7 @@ export interface QueueMonitorParts {
   readonly jsm: JetStreamManager;
   readonly bucket: KV;
   readonly ensureConsumer: () => Promise<void>;
+  readonly passedOver: Pick<PassedOverEvents, 'look'>;
   readonly metrics: ArchiverMetrics;
   readonly log: Logger;
   readonly timings: WatchdogTimings;
@@ -51,12 +54,13 @@ export async function monitorQueue(parts: QueueMonitorParts, signal: AbortSignal
 }
 
 async function sweep(
-  { jsm, bucket, connection, log }: QueueMonitorParts,
+  { jsm, bucket, connection, log, metrics }: QueueMonitorParts,
   signal: AbortSignal,
 ): Promise<void> {
   const index = createJetStreamArchiveIndex(bucket);
   const chunks = createJetStreamImageChunks(connection, jsm);
   const images = await sweepOrphans({ jsm, index, chunks }, signal);
+  metrics.orphansPurged(images);
   if (images > 0) log.info({ images }, 'Archive: purged chunks of images that are archived already');
 }
 
@@ -100,27 +104,14 @@ export async function rebuildConsumer(
   metrics.consumerRebuilt();
 }
 
-async function look({ jsm, metrics }: QueueMonitorParts): Promise<ConsumerSnapshot> {
-  // The consumer first: what is published or acknowledged in between then looks like too few events, or too many
-  // for one poll, and "stranded" needs a minute of them.
-  const consumer = await jsm.consumers.info(STREAM_EVENTS, CONSUMER_ARCHIVER);
-  const { state } = await jsm.streams.info(STREAM_EVENTS);
-  metrics.queueSeen({
-    messages: state.messages,
-    bytes: state.bytes,
-    pending: consumer.num_pending,
-    ackPending: consumer.num_ack_pending,
-    oldestAgeSeconds: state.messages === 0 ? 0 : (Date.now() - Date.parse(state.first_ts)) / 1000,
+async function look({ jsm, metrics, passedOver, log }: QueueMonitorParts): Promise<ConsumerSnapshot> {
+  const facts = await readQueueFacts(jsm);
+  const { messages, bytes, numPending: pending, numAckPending: ackPending, oldestAgeSeconds } = facts;
+  metrics.queueSeen({ messages, bytes, pending, ackPending, oldestAgeSeconds });
+  const events = await passedOver.look({
+    firstSequence: facts.firstSequence ?? Number.MAX_SAFE_INTEGER,
+    ackFloor: facts.ackFloorSequence,
   });
-  const { delivered, ack_floor: ackFloor } = consumer;
-  return {
-    atMs: Date.now(),
-    messages: state.messages,
-    numPending: consumer.num_pending,
-    numAckPending: consumer.num_ack_pending,
-    numWaiting: consumer.num_waiting,
-    maxAckPending: consumer.config.max_ack_pending ?? Number.MAX_SAFE_INTEGER,
-    delivered: `${delivered.consumer_seq}/${delivered.stream_seq}`,
-    ackFloor: `${ackFloor.consumer_seq}/${ackFloor.stream_seq}`,
-  };
+  if (events > 0) log.info({ events }, 'Archive: taking events that nats-server has passed over');
+  return facts;
 }

@@ -1,5 +1,6 @@
 /** Reads objects and their access rules, signed or as anybody: for `exists`, for links and for the verify command. */
 import type { Dispatcher } from 'undici';
+import { NO_SPAN, type Span } from '../../services/runtime/tracing/tracing.ts';
 import {
   type GrantedAccess,
   type PublicAccessBlock,
@@ -13,6 +14,7 @@ import { headOf, type ObjectHead, type OpenObject, openObject } from './open-obj
 import { readAnswer, type S3Answer } from './s3-answer.ts';
 import { failureOf, type S3Connection } from './s3-connection.ts';
 import { type PresignedUrl, presignGetUrl, signRequest } from './sigv4.ts';
+import { requestSpan } from './request-span.ts';
 import type { Operation } from './target-faults.ts';
 
 /** `forbidden` (401, 403): without s3:ListBucket, S3 answers so for a missing object, too. */
@@ -28,7 +30,8 @@ export type Known<T> =
 
 /** Retries what a retry can help. All methods throw TargetFault, and the reason of `signal` when it aborts. */
 export interface ObjectReader {
-  head(key: string, signal: AbortSignal): Promise<Found<{ readonly head: ObjectHead }>>;
+  /** `span`, which stays the caller's, is told what the request was like. */
+  head(key: string, signal: AbortSignal, span?: Span): Promise<Found<{ readonly head: ObjectHead }>>;
   /** `range` as in the header, such as `bytes=0-0`. `anonymous`: without credentials, as anybody in the world. */
   get(
     key: string,
@@ -51,7 +54,7 @@ const MAX_SKEW_MS = 15 * 60_000;
 
 export function createObjectReader(connection: S3Connection): ObjectReader {
   return {
-    head: (key, signal) => head(connection, key, signal),
+    head: (key, signal, span = NO_SPAN) => head(connection, key, signal, span),
     get: (key, options, signal) => get(connection, key, options, signal),
     getAcl: (key, signal) => {
       const url = connection.location.objectUrl(key, { acl: '' });
@@ -88,12 +91,15 @@ async function head(
   connection: S3Connection,
   key: string,
   signal: AbortSignal,
+  span: Span,
 ): Promise<Found<{ readonly head: ObjectHead }>> {
   const operation: Operation = { method: 'HEAD', target: key, actions: ['s3:GetObject'] };
   const url = connection.location.objectUrl(key);
+  const answered = requestSpan(span, 'HEAD', url);
   const headers = { 'x-amz-checksum-mode': 'ENABLED' };
   const attempt = async (input: Attempt): Promise<AttemptOutcome<Found<{ head: ObjectHead }>>> => {
     const answer = await readAnswer(await sendSigned(connection, 'HEAD', url, headers, input));
+    answered(answer.status);
     if (answer.status === 200) return done({ state: 'present', head: headOf(answer.headers) });
     return missing(connection, answer, operation, input);
   };

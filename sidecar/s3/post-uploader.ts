@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { NO_SPAN, type Span } from '../../services/runtime/tracing/tracing.ts';
 import { TargetFault, type StoredObject } from '../object-store.ts';
 import type { Attempt, AttemptOutcome } from './attempt-loop.ts';
 import { multipartForm } from './multipart-form.ts';
@@ -6,6 +7,7 @@ import { DEFAULT_POLICY_SECONDS, MAX_POLICY_SECONDS, type PostSpec, presignPost 
 import { readAnswer, type S3Answer } from './s3-answer.ts';
 import { failureOf, type S3Connection } from './s3-connection.ts';
 import type { Operation } from './target-faults.ts';
+import { requestSpan } from './request-span.ts';
 import { childText, parseXml } from './xml.ts';
 
 /** What the store said of a stored object. */
@@ -22,7 +24,11 @@ export async function uploadByPost(
   connection: S3Connection,
   object: StoredObject,
   signal: AbortSignal,
+  span: Span = NO_SPAN,
 ): Promise<UploadReceipt> {
+  const { origin, formPath } = connection.location;
+  const answered = requestSpan(span, 'POST', new URL(formPath, origin));
+  span.set({ 'http.request.body.size': object.body.length });
   const timeoutMs = connection.attemptTimeoutMs(object.body.length);
   const spec = specOf(connection, object, timeoutMs);
   const operation: Operation = {
@@ -31,7 +37,7 @@ export async function uploadByPost(
     actions: spec.acl === undefined ? ['s3:PutObject'] : ['s3:PutObject', 's3:PutObjectAcl'],
   };
   const attempt = (input: Attempt): Promise<AttemptOutcome<UploadReceipt>> =>
-    postOnce(connection, object, spec, operation, input);
+    postOnce(connection, object, spec, operation, input, answered);
   return connection.attempts.run({ operation, timeoutMs, attempt }, signal);
 }
 
@@ -41,6 +47,7 @@ async function postOnce(
   spec: PostSpec,
   operation: Operation,
   { credentials, date, signal }: Attempt,
+  answered: (statusCode: number) => void,
 ): Promise<AttemptOutcome<UploadReceipt>> {
   const post = presignPost(spec, credentials, date);
   const filename = object.key.slice(object.key.lastIndexOf('/') + 1);
@@ -53,6 +60,7 @@ async function postOnce(
     body: form.body as unknown as Readable,
     signal,
   });
+  answered(response.statusCode);
   const answer = await readAnswer(response);
   if (isSuccess(answer)) return receiptOf(answer, object.key);
   // An upload that took longer than its policy lived says nothing about the clock.

@@ -8,7 +8,7 @@ import { createS3Connection, type S3ConnectionOptions } from './s3-connection.ts
 export type { S3ConnectionOptions as S3ObjectStoreOptions } from './s3-connection.ts';
 
 /** The bucket behind the port, with what else one may ask of it. */
-export interface S3ObjectStore extends ObjectStore, ObjectRemover {
+export interface S3ObjectStore extends ObjectStore, Omit<ObjectRemover, 'exists'> {
   /** Reads over the same connections. */
   readonly reader: ObjectReader;
   /** Waits for requests in flight up to `graceMs` (default 5000), then cuts them off. May be called again. */
@@ -21,12 +21,12 @@ export function createS3ObjectStore(options: S3ConnectionOptions): S3ObjectStore
   const reader = createObjectReader(connection);
   return {
     reader,
-    async put(object, signal) {
-      const { etag } = await uploadByPost(connection, object, signal);
+    async put(object, signal, span) {
+      const { etag } = await uploadByPost(connection, object, signal, span);
       options.logger.debug({ key: object.key, bytes: object.body.length, etag }, 'object stored');
     },
-    async exists(key, signal) {
-      const { state } = await reader.head(key, signal);
+    async exists(key, signal, span) {
+      const { state } = await reader.head(key, signal, span);
       return state === 'forbidden' ? 'unknown' : state;
     },
     remove: (key, signal) => deleteObject(connection, key, signal),

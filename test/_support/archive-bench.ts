@@ -17,6 +17,8 @@ import { ensureTopology } from '../../sidecar/jetstream/topology.ts';
 
 export interface ArchiveBench {
   readonly server: NatsServer;
+  /** Where the server keeps its streams. */
+  readonly storeDirectory: string;
   readonly connection: NatsConnection;
   readonly jsm: JetStreamManager;
   close(): Promise<void>;
@@ -31,6 +33,7 @@ export async function openArchiveBench(binary: string, config?: string): Promise
   await ensureTopology(jsm, { replicas: 1, onMismatch: () => {} });
   return {
     server,
+    storeDirectory: join(directory, 'store'),
     connection,
     jsm,
     close: async () => {

@@ -9,7 +9,8 @@ export interface TcpProxy {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function startTcpProxy(port: number): Promise<TcpProxy> {
+/** @param localAddress Where its connections seem to come from: any 127.x.y.z, to be a caller of its own. */
+export async function startTcpProxy(port: number, localAddress = '127.0.0.1'): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const keep = (socket: Socket): void => {
     sockets.add(socket);
@@ -17,7 +18,7 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
     socket.once('close', () => sockets.delete(socket));
   };
   const server = createServer((near) => {
-    const far = connect(port, '127.0.0.1');
+    const far = connect({ port, host: '127.0.0.1', localAddress });
     keep(near);
     keep(far);
     near.pipe(far).pipe(near);

@@ -27,6 +27,8 @@ export interface ChaosStack {
   readonly callers: Victim;
   readonly spool: SpoolDisk;
   readonly uploads: UploadCount;
+  /** Where the service listens. */
+  readonly target: string;
   /** A connection past all proxies, to look into the streams. */
   readonly observer: NatsConnection;
   readonly ledgerFile: string;
@@ -42,6 +44,7 @@ export interface ChaosStackOptions {
   /** Archiver with short pauses, and a short ack_wait, for runs that have no minutes to wait. */
   readonly hurried: boolean;
   readonly ackWaitMs: number;
+  readonly largeSpool: boolean;
   readonly callers: Omit<CallersOptions, 'target' | 'ledgerFile'>;
 }
 
@@ -75,15 +78,16 @@ export async function startChaosStack(options: ChaosStackOptions): Promise<Chaos
       'archiver-s3': await startTcpProxy(Number(new URL(s3.endpoint).port)),
     };
     for (const link of Object.values(links)) owned.push(() => link.close());
-    const spool = await openSpoolDisk(join(directory, 'spool'));
+    const spool = await openSpoolDisk(join(directory, 'spool'), options.largeSpool);
     owned.push(() => spool.close());
-    const victims = await createVictims(options, links);
+    const target = `127.0.0.1:${await freePort()}`;
+    const victims = await createVictims(options, links, target);
     for (const victim of Object.values(victims)) owned.push(() => victim.kill());
     const files = {
       ledgerFile: ledgerFileIn(directory),
       objectDirectory: join(directory, 's3', BUCKET, PREFIX),
     };
-    return { nats, s3, links, ...victims, spool, uploads, observer, ...files, close };
+    return { nats, s3, links, ...victims, target, spool, uploads, observer, ...files, close };
   } catch (error) {
     await close();
     throw error;
@@ -106,8 +110,8 @@ async function observe(nats: NatsServer, ackWaitMs: number): Promise<NatsConnect
 async function createVictims(
   { directory, hurried, callers }: ChaosStackOptions,
   links: ChaosStack['links'],
+  target: string,
 ): Promise<{ service: Victim; archiver: Victim; callers: Victim }> {
-  const target = `127.0.0.1:${await freePort()}`;
   const common = { S3_BUCKET: BUCKET, S3_PREFIX: PREFIX, ADMIN_LISTEN: '127.0.0.1:0' };
   const service = createVictim({
     name: 'service',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
 import { STREAM_BLOBS, STREAM_DEAD, STREAM_EVENTS } from '../../proto/archive-event.ts';
+import { firstMessage } from '../../sidecar/jetstream/stored-message.ts';
 
 export interface QueueState {
   readonly events: number;
@@ -16,8 +17,12 @@ export interface QueueState {
 /** Asks NATS, which must be there. */
 export async function queueState(observer: NatsConnection, spoolDirectory: string): Promise<QueueState> {
   const manager = await observer.jetstreamManager({ checkAPI: false });
-  const messages = async (stream: string): Promise<number> =>
-    (await manager.streams.info(stream)).state.messages;
+  const messages = async (stream: string): Promise<number> => {
+    const { state } = await manager.streams.info(stream);
+    // Servers before 2.10 may go on counting a message that nobody can read any more (seen with 2.9.10).
+    const readable = state.messages > 0 && (await firstMessage(manager, stream, '>', state.first_seq));
+    return readable ? state.messages : 0;
+  };
   // The spool first: what leaves it afterwards is then seen in the streams.
   const spooled = (await readdir(join(spoolDirectory, 'queue')).catch(() => [])).length;
   return {

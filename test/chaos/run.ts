@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -48,7 +49,7 @@ async function main(chosen: ChaosOptions, signal: AbortSignal): Promise<number> 
 }
 
 function startStack(
-  { minutes, seed, natsBinary, callers, maxBytes }: ChaosOptions,
+  { minutes, seed, natsBinary, callers, maxBytes, scenario }: ChaosOptions,
   directory: string,
 ): Promise<ChaosStack> {
   const hurried = minutes < SHORT_RUN_MINUTES;
@@ -58,6 +59,7 @@ function startStack(
     natsBinary,
     hurried,
     ackWaitMs: ackWaitMs(minutes),
+    largeSpool: scenario !== undefined,
     callers: { seed, concurrency: callers, bytesPerSecond },
   });
 }
@@ -87,6 +89,7 @@ async function runChaos(
     natsVersion: stack.nats.version,
     faults,
     left,
+    scenario: chosen.scenario,
     spoolFault: stack.spool.fault,
     drainMs,
   };
@@ -103,6 +106,7 @@ async function load(
   const windowMs = minutes * 60_000 - 2 * quietMs;
   stack.archiver.start();
   stack.service.start();
+  await listens(stack.target, signal);
   stack.callers.start();
   await firstPromise(stack.ledgerFile, signal);
   const quiet = (): Promise<unknown> => delay(quietMs, undefined, { signal }).catch(() => {});
@@ -117,6 +121,24 @@ async function load(
   if (sabotage === 'drop-event') await dropEvent(stack, async () => (await look()).spooled);
   await stack.callers.stop(120_000);
   return faults;
+}
+
+/** Callers that come before the service is up would count as failed. */
+async function listens(target: string, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + START_DEADLINE_MS;
+  while (!signal.aborted && !(await answers(target))) {
+    if (Date.now() > deadline) throw new Error('the service did not start');
+    await delay(50);
+  }
+}
+
+function answers(target: string): Promise<boolean> {
+  const [host = '', port = ''] = target.split(':');
+  return new Promise((resolve) => {
+    const socket = connect({ host, port: Number(port) });
+    const end = (answered: boolean): void => (socket.destroy(), resolve(answered));
+    socket.once('connect', () => end(true)).once('error', () => end(false));
+  });
 }
 
 /** The clock starts when the system does: on a busy machine its processes take seconds to come up. */

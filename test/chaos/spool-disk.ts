@@ -12,14 +12,24 @@ export interface SpoolDisk {
   close(): Promise<void>;
 }
 
-const DISK_MIB = 256;
+/** Soon full, on purpose. */
+const SMALL_DISK_MIB = 256;
+/** Takes the default SPOOL_MAX_BYTES, for runs that ask what a long outage does. */
+const LARGE_DISK_MIB = 2048;
 const run = promisify(execFile);
 
-/** Mounts a file system of 256 MiB where it may; elsewhere the folder of files being written goes away for a while. */
-export async function openSpoolDisk(directory: string): Promise<SpoolDisk> {
+/** Mounts a small file system, or a large one, where it may; elsewhere the folder of files being written goes away for a while. */
+export async function openSpoolDisk(directory: string, large = false): Promise<SpoolDisk> {
   await mkdir(join(directory, 'files'), { recursive: true });
   try {
-    await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'sekai-chaos', directory]);
+    await run('mount', [
+      '-t',
+      'tmpfs',
+      '-o',
+      `size=${large ? LARGE_DISK_MIB : SMALL_DISK_MIB}m`,
+      'sekai-chaos',
+      directory,
+    ]);
   } catch {
     return unwritableFolder(join(directory, 'files', 'tmp'));
   }

@@ -26,8 +26,8 @@ export interface EngineHarness {
     readonly deterministic: boolean;
     /** Takes a seed. */
     readonly seeds: boolean;
-    /** Names of two LoRAs it has; absent when it takes none. */
-    readonly loras?: readonly [string, string];
+    /** Names of LoRAs it has, as many as one job may name; absent when it takes none. */
+    readonly loras?: readonly [string, ...string[]];
     /** Tells every step, or nothing but signs of life. */
     readonly steps: boolean;
     readonly previews: boolean;

@@ -18,9 +18,11 @@ export async function jobOf(
   engine: ImageEngine,
   fields: Parameters<typeof wireRequest>[0] = {},
 ): Promise<EngineJob> {
-  const { models } = await engine.capabilities(never());
+  const { models, maxSteps } = await engine.capabilities(never());
   const side = Math.ceil(64 / models[0].dimensionMultiple) * models[0].dimensionMultiple;
   const wire = wireRequest({ prompt: PROMPT, width: side * 2, height: side, ...fields });
+  // A job that shall take its time says so in steps, where there are any.
+  if (maxSteps === 0) wire.steps = undefined;
   return (await checkWithEngine(wire, engine, never())).job;
 }
 

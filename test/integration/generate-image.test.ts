@@ -172,6 +172,18 @@ test('a call without a deadline ends at the server’s own limit with details', 
   });
 });
 
+test('a deadline beyond the server’s own limit is cut to it, and the engine stops', async () => {
+  const hold = gate();
+  let ended = (_aborted: boolean): void => {};
+  const engineEnded = new Promise<boolean>((resolve) => (ended = resolve));
+  const engine = createNoiseEngine({ beforeStep: hold.beforeStep, onEnd: (_, aborted) => ended(aborted) });
+  await using service = await startFixture({ ...ARCHIVE_OFF, MAX_CALL_SECONDS: '1' }, { engine });
+  const options = { deadline: Date.now() + 600_000 };
+  const stream = service.client.generateImage(wireRequest(), new Metadata(), options);
+  expect((await collect(stream)).error?.code).toBe(status.DEADLINE_EXCEEDED);
+  expect(await engineEnded).toBe(true);
+});
+
 test('every violation reaches the caller in the details, the first one in the message too', async () => {
   await using service = await startFixture(ARCHIVE_OFF, { engine: createNoiseEngine() });
   const collected = await collect(
@@ -222,7 +234,11 @@ test('a full queue refuses at once and says when to come back', async () => {
   const { code, info, details } = errorInfo(await collect(service.client.generateImage(wireRequest())));
   expect({ code, reason: info.reason }).toEqual({ code: status.RESOURCE_EXHAUSTED, reason: 'QUEUE_FULL' });
   const retry = details.find(({ typeUrl }) => typeUrl.endsWith('RetryInfo'));
-  expect(RetryInfo.decode(retry?.value ?? new Uint8Array(0)).retryDelay?.seconds).toBe(1n);
+  // Half a second to a second: no generation has ended yet to learn from.
+  const delay = RetryInfo.decode(retry?.value ?? new Uint8Array(0)).retryDelay;
+  const delayMs = Number(delay?.seconds) * 1_000 + (delay?.nanos ?? 0) / 1e6;
+  expect(delayMs).toBeGreaterThanOrEqual(500);
+  expect(delayMs).toBeLessThanOrEqual(1_000);
   hold.open();
   expect((await running).error).toBeUndefined();
 });

@@ -19,6 +19,8 @@ import { createJetStreamPublisher } from '../../services/image-generation/handof
 import { writeSpoolFile } from '../../services/image-generation/handoff/spool-file.ts';
 import { createLogger } from '../../services/runtime/logger.ts';
 import { createStreams, startNatsFixture } from '../_support/nats-fixture.ts';
+import { passingTracing } from '../../services/runtime/tracing/passing-tracing.ts';
+import { natsAccessByUrls } from '../../services/runtime/nats-access.ts';
 
 const NOWHERE = 'nats://127.0.0.1:1';
 const silent = createLogger('test', 'silent');
@@ -36,7 +38,7 @@ async function spoolDirectory(): Promise<string> {
 async function open(natsUrl: string, directory: string, maxBytes = 2 ** 30): Promise<OpenArchive> {
   const opened = await openArchive(
     {
-      natsServers: [natsUrl],
+      nats: natsAccessByUrls([natsUrl]),
       handoffDeadlineMs: 250,
       spoolDirectory: directory,
       spoolMaxBytes: maxBytes,
@@ -44,6 +46,7 @@ async function open(natsUrl: string, directory: string, maxBytes = 2 ** 30): Pro
       prefix: 'prefix/',
     },
     silent,
+    passingTracing,
   );
   cleanups.push(() => opened.close(0));
   await vi.waitUntil(() => opened.connected || natsUrl === NOWHERE);
@@ -53,7 +56,13 @@ async function open(natsUrl: string, directory: string, maxBytes = 2 ** 30): Pro
 function pair(imageBytes: number): ArchivePair {
   const image = randomBytes(imageBytes);
   const imageHash = createHash('sha256').update(image).digest('hex');
-  return { imageHash, image, record: Buffer.from('{"schema_version":1}\n'), requestId: randomUUID() };
+  return {
+    imageHash,
+    image,
+    record: Buffer.from('{"schema_version":1}\n'),
+    requestId: randomUUID(),
+    trace: {},
+  };
 }
 
 const queueFiles = (directory: string): Promise<string[]> => readdir(join(directory, 'queue'));
@@ -108,8 +117,8 @@ test('the same image handed over twice is queued once, and the second set of chu
 test('a repeat of a hand-off whose first answer was lost keeps the chunks that its queued event needs', async () => {
   await using nats = await startNatsFixture();
   const given = pair(1_000_000);
-  const connection = openJetStreamConnection([nats.server.url], silent);
-  const publisher = createJetStreamPublisher(connection);
+  const connection = openJetStreamConnection(natsAccessByUrls([nats.server.url]), silent);
+  const publisher = createJetStreamPublisher(connection, passingTracing);
   cleanups.push(() => publisher.close());
   await vi.waitFor(() => expect(publisher.connected).toBe(true));
   const handOff = { ...given, handoffId: randomUUID(), createTime: new Date() };
@@ -130,7 +139,10 @@ test('a repeat of a hand-off whose first answer was lost keeps the chunks that i
 test('a repeat after the event was archived and purged leaves no orphan chunks', async () => {
   await using nats = await startNatsFixture();
   const given = pair(1_000_000);
-  const publisher = createJetStreamPublisher(openJetStreamConnection([nats.server.url], silent));
+  const publisher = createJetStreamPublisher(
+    openJetStreamConnection(natsAccessByUrls([nats.server.url]), silent),
+    passingTracing,
+  );
   cleanups.push(() => publisher.close());
   await vi.waitFor(() => expect(publisher.connected).toBe(true));
   const handOff = { ...given, handoffId: randomUUID(), createTime: new Date() };

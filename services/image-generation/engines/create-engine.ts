@@ -12,5 +12,7 @@ export async function createEngine(config: EngineConfig, logger: Logger): Promis
       return (await import('./comfyui/comfyui-engine.ts')).createComfyuiEngine(config, logger);
     case 'sdapi':
       return (await import('./sdapi/sdapi-engine.ts')).createSdapiEngine(config, logger);
+    case 'openai':
+      return (await import('./openai/openai-engine.ts')).createOpenaiEngine(config, logger);
   }
 }

@@ -6,7 +6,9 @@ import type {
 import type { Logger } from '../../runtime/logger.ts';
 import type { EngineCapabilities, ImageEngine } from '../image-engine.ts';
 import { REQUEST_LIMITS } from '../image-request.ts';
-import { isExpectedError, toStatus } from './status.ts';
+import type { CallNotebook } from './call-notes.ts';
+import { callerOf } from './caller.ts';
+import { isExpectedError, reasonOf, toStatus } from './status.ts';
 import { WIRE_IMAGE_ENCODINGS, WIRE_RESPONSE_FORMATS } from './wire-events.ts';
 
 export interface GetCapabilitiesDependencies {
@@ -15,6 +17,7 @@ export interface GetCapabilitiesDependencies {
   /** Whether images are archived; without an archive there is no response format S3. */
   readonly archiving: boolean;
   readonly logger: Logger;
+  readonly notebook: CallNotebook;
 }
 
 /** Longest the engine may take to tell what it has, ms. */
@@ -22,17 +25,19 @@ const ENGINE_TIMEOUT_MS = 10_000;
 
 /** The RPC. Answers through `respond`, errors included; never rejects. */
 export function createGetCapabilitiesHandler(dependencies: GetCapabilitiesDependencies) {
-  const { engine, chunkBytes, archiving, logger } = dependencies;
+  const { engine, chunkBytes, archiving, logger, notebook } = dependencies;
 
   return async function handleGetCapabilities(
-    _call: ServerUnaryCall<GetCapabilitiesRequest, GetCapabilitiesResponse>,
+    call: ServerUnaryCall<GetCapabilitiesRequest, GetCapabilitiesResponse>,
     respond: sendUnaryData<GetCapabilitiesResponse>,
   ): Promise<void> {
+    notebook.note(call, { caller: callerOf(call) });
     try {
       const capabilities = await engine.capabilities(AbortSignal.timeout(ENGINE_TIMEOUT_MS));
       respond(null, wireCapabilities(engine.name, capabilities, chunkBytes, archiving));
     } catch (error) {
       if (!isExpectedError(error)) logger.error({ method: 'GetCapabilities', err: error }, 'call failed');
+      notebook.note(call, { reason: reasonOf(error) });
       respond(toStatus(error));
     }
   };

@@ -5,8 +5,17 @@ import {
   ImageGenerationServiceService,
 } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import type { ListenAddress } from '../../runtime/environment.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { CallNotebook } from './call-notes.ts';
+import type { CallObserver } from './call-observer.ts';
 import { serialiseResponse } from './chunk-serializer.ts';
+import { limitMetadata } from './limit-metadata.ts';
+import { type Listener, startListener } from './listener.ts';
+import { createMessageSizes } from './message-sizes.ts';
+import { observeCalls } from './observe-calls.ts';
 import { addReflection } from './reflection.ts';
+import { openSecureAccess, type SecureAccess, type SecureAccessConfig } from './secure-access.ts';
+import { observeUnknownMethods } from './unknown-methods.ts';
 
 /** Requests are prompts: 8 KiB each of two texts and some labels. */
 const MAX_REQUEST_BYTES = 256 * 1024;
@@ -17,12 +26,31 @@ const SERVER_OPTIONS: ServerOptions = {
   // Off by default in grpc-js; finds callers whose host went away.
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
+  // A caller that is back later connects anew, to whichever pod.
+  'grpc.max_connection_idle_ms': 5 * 60_000,
   'grpc.enable_channelz': 0,
 };
 
 const SERVICE_NAME = 'sekai.image.v1.ImageGenerationService';
 /** Health names: the whole server, the service, and the two that Kubernetes' documentation suggests. */
 const READINESS_NAMES = ['', SERVICE_NAME, 'readiness'] as const;
+
+/**
+ * Beyond the longest call, before a connection that has reached its age is cut, ms. Only streams that never end
+ * by themselves are left then, such as Health/Watch.
+ */
+const AGE_SPARE_MS = 10_000;
+/** Time for the last bytes of the calls that have ended to leave, when the server stops, ms. */
+const LAST_BYTES_MS = 1_000;
+
+export interface GrpcServerOptions {
+  /** Who is told of calls. */
+  readonly watch: CallWatch;
+  /** Who may call, over what, and on how many connections at once. */
+  readonly access: SecureAccessConfig & { readonly maxConnections: number; readonly logger: Logger };
+  /** When callers are asked to connect anew, ms; grpc-js adds or takes off up to 10 %. */
+  readonly maxConnectionAgeMs: number;
+}
 
 export interface GrpcServer {
   /** The port it really listens on. */
@@ -35,6 +63,16 @@ export interface GrpcServer {
 export interface GrpcServerHandlers {
   generateImage(...call: Parameters<ImageGenerationServiceServer['generateImage']>): Promise<void>;
   getCapabilities(...call: Parameters<ImageGenerationServiceServer['getCapabilities']>): Promise<void>;
+}
+
+/** Who hears of every call. */
+export interface CallWatch {
+  readonly observers: readonly CallObserver[];
+  readonly notebook: CallNotebook;
+  /** Longest a call may take, whatever deadline its caller set. */
+  readonly maxCallMs: number;
+  /** An observer threw. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** The service definition with the serializer that copies image bytes once. */
@@ -50,14 +88,29 @@ const definition = {
 export async function startGrpcServer(
   address: ListenAddress,
   handlers: GrpcServerHandlers,
+  { watch, access: accessConfig, maxConnectionAgeMs }: GrpcServerOptions,
 ): Promise<GrpcServer> {
-  const server = new Server(SERVER_OPTIONS);
+  const { observers, notebook, maxCallMs, onFault } = watch;
+  const access = await openSecureAccess(accessConfig, accessConfig.logger, notebook);
+  const sizes = createMessageSizes();
+  const server = new Server({
+    ...SERVER_OPTIONS,
+    'grpc.max_connection_age_ms': maxConnectionAgeMs,
+    'grpc.max_connection_age_grace_ms': maxCallMs + AGE_SPARE_MS,
+    interceptors: [
+      // The first is the nearest to the wire: what the later ones refuse is observed as well.
+      observeCalls({ observers, sizes, maxCallMs, onFault }),
+      limitMetadata,
+      access.authentication,
+    ],
+  });
+  observeUnknownMethods(server, (call, unknownPath) => notebook.note(call, { unknownPath }));
   const running = new Set<Promise<void>>();
   const track = (call: Promise<void>): void => {
     running.add(call);
     void call.finally(() => running.delete(call));
   };
-  server.addService(definition, {
+  server.addService(sizes.measured(definition), {
     generateImage: (call) => track(handlers.generateImage(call)),
     getCapabilities: (call, respond) => track(handlers.getCapabilities(call, respond)),
   } satisfies ImageGenerationServiceServer);
@@ -68,28 +121,47 @@ export async function startGrpcServer(
   setServing(false);
   health.addToServer(server);
   addReflection(server, [SERVICE_NAME, 'grpc.health.v1.Health']);
-  const port = await bind(server, address);
+  const listener = await listen(server, address, access, accessConfig).catch((error: unknown) => {
+    access.close();
+    throw error;
+  });
+  access.onRenewed(listener.setCredentials);
   return {
-    port,
+    port: listener.port,
     setServing,
     async stop(deadlineMs) {
       setServing(false);
-      // An open Health/Watch would hold tryShutdown up for ever: we wait for our own calls instead.
-      server.tryShutdown(() => {});
+      listener.close();
+      const connectionsClosed = new Promise<void>((resolve) => {
+        server.tryShutdown(() => resolve());
+      });
       await Promise.race([allSettled(running), delay(deadlineMs)]);
+      // An open Health/Watch holds its connection up for ever, so not all of them close by themselves.
+      await Promise.race([connectionsClosed, delay(LAST_BYTES_MS)]);
+      // grpc-js's forceShutdown closes no connection when channelz is off.
       server.forceShutdown();
-      await allSettled(running);
+      listener.destroy();
+      access.close();
+      // A stream that grpc-js has lost track of (seen when fuzzing) must not keep the hand-off from its turn.
+      await Promise.race([allSettled(running), delay(LAST_BYTES_MS)]);
     },
   };
 }
 
-function bind(server: Server, { host, port }: ListenAddress): Promise<number> {
-  const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return new Promise((resolve, reject) => {
-    server.bindAsync(target, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) reject(new Error(`cannot listen on ${target}`, { cause: error }));
-      else resolve(bound);
-    });
+/** TLS ends in the listener: to grpc-js every connection is plaintext. */
+function listen(
+  server: Server,
+  address: ListenAddress,
+  secure: SecureAccess,
+  { maxConnections, logger }: GrpcServerOptions['access'],
+): Promise<Listener> {
+  const { credentials, clientCertificates } = secure;
+  const connections = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return startListener(address, {
+    tls: credentials === undefined ? undefined : { credentials, clientCertificates },
+    maxConnections,
+    onConnection: (socket) => connections.injectConnection(socket),
+    logger,
   });
 }
 

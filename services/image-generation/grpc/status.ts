@@ -14,11 +14,13 @@ import {
   EngineError,
   type EngineFailure,
   InvalidRequestError,
+  MetadataTooLargeError,
   NotFoundError,
   OverloadedError,
   PreconditionError,
   RequestInProgressError,
   ShuttingDownError,
+  UnauthenticatedError,
 } from '../errors.ts';
 import { CallCancelledError } from './call-signal.ts';
 
@@ -31,6 +33,9 @@ const MAX_VIOLATIONS = 16;
 const MAX_MESSAGE_LENGTH = 512;
 /** What callers of an unavailable service wait before they try again, ms. */
 const UNAVAILABLE_RETRY_MS = 1_000;
+
+/** Of errors that nobody expected. */
+const UNEXPECTED_REASON = 'INTERNAL';
 
 interface Detail {
   readonly typeUrl: string;
@@ -78,7 +83,7 @@ export function isExpectedError(error: unknown): boolean {
 export function toStatus(error: unknown): StatusObject {
   const wire = describe(error) ?? {
     code: status.INTERNAL,
-    reason: 'INTERNAL',
+    reason: UNEXPECTED_REASON,
     message: 'internal error; the request id finds the reason in the server log',
   };
   const message = wire.message.slice(0, MAX_MESSAGE_LENGTH);
@@ -93,12 +98,21 @@ export function toStatus(error: unknown): StatusObject {
   return { code: wire.code, details: message, metadata };
 }
 
+/** `ErrorInfo.reason` of what a caller gets for an error. */
+export const reasonOf = (error: unknown): string => describe(error)?.reason ?? UNEXPECTED_REASON;
+
 function describe(error: unknown): WireError | undefined {
   if (error instanceof InvalidRequestError) return invalidRequest(error);
   if (error instanceof NotFoundError) return notFound(error);
-  if (error instanceof EngineError) return { ...ENGINE_FAILURES[error.failure], message: error.message };
+  if (error instanceof EngineError) return engineFailure(error);
   if (error instanceof PreconditionError) {
     return { code: status.FAILED_PRECONDITION, reason: error.reason, message: error.message };
+  }
+  if (error instanceof UnauthenticatedError) {
+    return { code: status.UNAUTHENTICATED, reason: error.reason, message: error.message };
+  }
+  if (error instanceof MetadataTooLargeError) {
+    return { code: status.RESOURCE_EXHAUSTED, reason: 'METADATA_TOO_LARGE', message: error.message };
   }
   if (error instanceof RequestInProgressError) {
     return { code: status.ABORTED, reason: 'REQUEST_IN_PROGRESS', message: error.message };
@@ -127,6 +141,14 @@ function describe(error: unknown): WireError | undefined {
     return { code: status.CANCELLED, reason: 'CANCELLED', message: error.message };
   }
   return undefined;
+}
+
+/** An engine that has said when to come back is believed. */
+function engineFailure({ failure, message, retryAfterMs }: EngineError): WireError {
+  const wire = { ...ENGINE_FAILURES[failure], message };
+  return wire.details === undefined || retryAfterMs === undefined
+    ? wire
+    : { ...wire, details: [retryInfo(retryAfterMs)] };
 }
 
 function invalidRequest(error: InvalidRequestError): WireError {

@@ -16,15 +16,22 @@ export interface StreamClosed {
   by(deadline: number): Promise<void>;
 }
 
-/** `finish` comes before the last bytes have left; `cancelled`, the last event of every call, comes after. */
+/**
+ * `finish` comes before the last bytes have left; `cancelled`, the last event of a call, comes after. After 200,000
+ * fuzzed frames some handler had not ended 50 s after SIGTERM; why is not known. In case a call never hears
+ * `cancelled`, the stream underneath is watched as well.
+ */
 export function streamClosed(call: Call): StreamClosed {
+  const stream = http2Stream(call);
   const closed = new Promise<void>((resolve) => {
-    if (call.cancelled) resolve();
-    else call.once('cancelled', () => resolve());
+    if (call.cancelled || stream?.destroyed === true) resolve();
+    call.once('cancelled', () => resolve());
+    stream?.once('close', () => resolve());
   });
   return {
     async by(deadline) {
-      const timer = setTimeout(() => resetStream(call), Math.max(0, deadline - Date.now()) + GRACE_MS);
+      const reset = (): void => stream?.close(constants.NGHTTP2_CANCEL);
+      const timer = setTimeout(reset, Math.max(0, deadline - Date.now()) + GRACE_MS);
       await closed;
       clearTimeout(timer);
     },
@@ -34,12 +41,16 @@ export function streamClosed(call: Call): StreamClosed {
 interface Layer {
   readonly call?: Layer;
   readonly nextCall?: Layer;
-  readonly stream?: { close(code: number): void };
+  readonly stream?: {
+    readonly destroyed: boolean;
+    close(code: number): void;
+    once(event: 'close', listener: () => void): void;
+  };
 }
 
-/** grpc-js has no public way to reset a stream; its innermost call object holds it. A test keeps this honest. */
-function resetStream(call: Call): void {
+/** grpc-js has no public way to a call's stream; its innermost call object holds it. A test keeps this honest. */
+function http2Stream(call: Call): Layer['stream'] {
   let layer: Layer | undefined = call as unknown as Layer;
   while (layer !== undefined && layer.stream === undefined) layer = layer.call ?? layer.nextCall;
-  layer?.stream?.close(constants.NGHTTP2_CANCEL);
+  return layer?.stream;
 }

@@ -61,7 +61,7 @@ async function setUp(publish: (handOff: SpooledHandOff) => Promise<void>, more: 
 function pair(): ArchivePair {
   const image = randomBytes(1_000);
   const imageHash = createHash('sha256').update(image).digest('hex');
-  return { imageHash, image, record: Buffer.from('{}'), requestId: randomUUID() };
+  return { imageHash, image, record: Buffer.from('{}'), requestId: randomUUID(), trace: {} };
 }
 
 it('opens the circuit after a missed deadline, also when the caller had begun to wait later', async () => {

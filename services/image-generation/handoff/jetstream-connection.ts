@@ -3,6 +3,8 @@ import { connect, DebugEvents, Events, type NatsConnection } from 'nats';
 import { MIN_MAX_PAYLOAD_BYTES } from '../../../proto/archive-event.ts';
 import { backoffDelayMs } from '../../runtime/backoff.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { NatsAccess } from '../../runtime/nats-access.ts';
+import { createNatsFaultLog, natsCure } from '../../runtime/nats-fault-log.ts';
 import { natsConnectionOptions } from '../../runtime/nats-connection-options.ts';
 
 /** A connection that may not be there yet, and may come and go. */
@@ -19,10 +21,11 @@ const FIRST_CONNECT = { baseMs: 500, maxMs: 5_000 };
  * Connects in the background: the service starts and serves while NATS is away. `waitOnFirstConnect` of the
  * library would do the same, but a connection that never came could not be given up at shutdown.
  */
-export function openJetStreamConnection(servers: readonly string[], logger: Logger): JetStreamConnection {
+export function openJetStreamConnection(access: NatsAccess, logger: Logger): JetStreamConnection {
   const stopping = new AbortController();
   const listeners: ((connected: boolean) => void)[] = [];
   let connection: NatsConnection | undefined;
+  const faults = createNatsFaultLog(logger);
   let connected = false;
 
   function setConnected(value: boolean): void {
@@ -34,16 +37,17 @@ export function openJetStreamConnection(servers: readonly string[], logger: Logg
   }
 
   async function dial(): Promise<void> {
+    let reason: string | undefined;
     for (let attempt = 0; !stopping.signal.aborted; attempt += 1) {
       try {
-        const dialled = await connect(natsConnectionOptions(servers, 'sekai image service'));
+        const dialled = await connect(natsConnectionOptions(access, 'sekai image service'));
         if (stopping.signal.aborted) return await dialled.close();
         connection = dialled;
         await follow(dialled);
         if (stopping.signal.aborted) return;
         logger.warn('NATS connection was closed for good; dialling anew');
       } catch (error) {
-        if (attempt === 0) logger.warn({ err: error }, 'NATS cannot be reached; images go to the spool');
+        reason = logReason(error, reason, logger);
         await pause(backoffDelayMs(attempt, FIRST_CONNECT), stopping.signal);
       }
     }
@@ -60,9 +64,11 @@ export function openJetStreamConnection(servers: readonly string[], logger: Logg
   }
 
   async function watchStatus(dialled: NatsConnection): Promise<void> {
-    for await (const { type } of dialled.status()) {
-      if (type === Events.Disconnect || type === DebugEvents.Reconnecting) setConnected(false);
-      if (type === Events.Reconnect) {
+    for await (const status of dialled.status()) {
+      if (status.type === Events.Error) faults.heard(status);
+      if (status.type === Events.Disconnect || status.type === DebugEvents.Reconnecting) setConnected(false);
+      if (status.type === Events.Reconnect) {
+        faults.connected();
         checkPayloadLimit(dialled, logger);
         setConnected(true);
       }
@@ -81,6 +87,15 @@ export function openJetStreamConnection(servers: readonly string[], logger: Logg
       await followed;
     },
   };
+}
+
+/** One line for each reason, however often we try. Returns the reason. */
+function logReason(error: unknown, last: string | undefined, logger: Logger): string {
+  const { message } = error as Error;
+  if (message !== last) {
+    logger.warn({ err: error, cure: natsCure(error) }, 'NATS cannot be reached; images go to the spool');
+  }
+  return message;
 }
 
 /** Waits, or less when the signal aborts. */

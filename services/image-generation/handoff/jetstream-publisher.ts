@@ -1,4 +1,12 @@
-import { ErrorCode, type JetStreamPublishOptions, type NatsConnection, NatsError, type PubAck } from 'nats';
+import {
+  ErrorCode,
+  headers,
+  type JetStreamPublishOptions,
+  type MsgHdrs,
+  type NatsConnection,
+  NatsError,
+  type PubAck,
+} from 'nats';
 import {
   blobSubject,
   CHUNK_BYTES,
@@ -11,6 +19,7 @@ import {
   STREAM_EVENTS,
 } from '../../../proto/archive-event.ts';
 import { chunksOf } from '../chunks.ts';
+import { type Span, type TraceCarrier, type Tracing } from '../../runtime/tracing/tracing.ts';
 import { sha256 } from '../../runtime/sha256.ts';
 import { DamagedHandOffError, type HandOffPublisher, PublishError } from './handoff-publisher.ts';
 import type { JetStreamConnection } from './jetstream-connection.ts';
@@ -26,7 +35,10 @@ const MAXIMUM_BYTES_EXCEEDED = 10077;
 const EVENT_OVERHEAD_BYTES = 1024;
 
 /** Publishes hand-offs: small ones in one message, large ones as chunks that a manifest commits. */
-export function createJetStreamPublisher(connection: JetStreamConnection): HandOffPublisher {
+export function createJetStreamPublisher(
+  connection: JetStreamConnection,
+  tracing: Tracing,
+): HandOffPublisher {
   return {
     get connected() {
       return connection.current !== undefined;
@@ -39,13 +51,39 @@ export function createJetStreamPublisher(connection: JetStreamConnection): HandO
       // The library would drop what is published now, without a word.
       if (nats === undefined) throw new PublishError('disconnected', 'NATS is not connected');
       try {
-        await publishPair(nats, handOff, signal);
+        await tracedSend(tracing, handOff, (span) => publishPair(nats, handOff, span, signal));
       } catch (error) {
         signal?.throwIfAborted();
         throw asPublishError(error);
       }
     },
   };
+}
+
+/** Each attempt is a span of its own; the one that succeeds is what the archiver's work follows from. */
+async function tracedSend(
+  tracing: Tracing,
+  { trace, handoffId, image, record }: SpooledHandOff,
+  send: (span: Span) => Promise<void>,
+): Promise<void> {
+  const span = tracing.start(`send ${STREAM_EVENTS}`, trace, {
+    kind: 'producer',
+    attributes: {
+      'messaging.system.name': 'nats',
+      'messaging.destination.name': STREAM_EVENTS,
+      'messaging.operation.name': 'send',
+      'messaging.operation.type': 'send',
+      'messaging.message.id': handoffId,
+      'messaging.message.body.size': image.length + record.length,
+    },
+  });
+  try {
+    await send(span);
+    span.end();
+  } catch (error) {
+    span.end({ errorType: asPublishError(error).failure });
+    throw error;
+  }
 }
 
 async function checkHash({ image, imageHash, handoffId }: SpooledHandOff): Promise<void> {
@@ -56,13 +94,15 @@ async function checkHash({ image, imageHash, handoffId }: SpooledHandOff): Promi
 async function publishPair(
   nats: NatsConnection,
   handOff: SpooledHandOff,
+  span: Span,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const size = handOff.record.length + handOff.image.length + EVENT_OVERHEAD_BYTES;
   const inline = size <= INLINE_EVENT_MAX_BYTES;
   if (!inline) await publishChunks(nats, handOff, signal);
   signal?.throwIfAborted();
-  const outcome = await publishEvent(nats, handOff, inline);
+  const outcome = await publishEvent(nats, handOff, inline, span);
+  span.set({ 'sekai.chunked': !inline, 'sekai.duplicate': outcome === 'known' });
   if (outcome === 'known' && !inline) await purgeUnownedChunks(nats, handOff);
 }
 
@@ -84,6 +124,7 @@ async function publishEvent(
   nats: NatsConnection,
   handOff: SpooledHandOff,
   inline: boolean,
+  { carrier }: Span,
 ): Promise<'stored' | 'known'> {
   const { image, record } = handOff;
   const payload = encodeArchiveEvent({
@@ -98,6 +139,7 @@ async function publishEvent(
   try {
     const { duplicate } = await publish(nats, eventSubject(handOff.imageHash), payload, {
       msgID: handOff.handoffId,
+      headers: headersOf(carrier),
       expect: { lastSubjectSequence: 0 },
     });
     return duplicate ? 'known' : 'stored';
@@ -105,6 +147,12 @@ async function publishEvent(
     if (error instanceof NatsError && error.api_error?.err_code === WRONG_LAST_SEQUENCE) return 'known';
     throw error;
   }
+}
+
+function headersOf(carrier: TraceCarrier): MsgHdrs {
+  const made = headers();
+  for (const [name, value] of Object.entries(carrier)) made.set(name, value);
+  return made;
 }
 
 function publish(

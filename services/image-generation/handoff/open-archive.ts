@@ -1,5 +1,6 @@
 /** Puts the hand-off together: spool, connection, publisher, drainer, archive. */
 import type { Logger } from '../../runtime/logger.ts';
+import type { Tracing } from '../../runtime/tracing/tracing.ts';
 import type { Archive } from '../archive.ts';
 import type { ArchiveConfig } from '../config.ts';
 import type { StoredPairs } from '../stored-pairs.ts';
@@ -23,6 +24,10 @@ export interface OpenArchive {
   readonly storedPairs: StoredPairs;
   /** Bytes in the spool. */
   spoolBytes(): number;
+  readonly spoolMaxBytes: number;
+  spoolFiles(): number;
+  /** When the oldest hand-off in the spool was made, milliseconds since the epoch. */
+  oldestHandOffMs(): number | undefined;
   /** Hand-offs that are spooled and not yet acknowledged. */
   waiting(): number;
   /** Hand-offs that failed since the start: nothing was promised of their pairs. */
@@ -36,17 +41,22 @@ export interface OpenArchive {
 }
 
 /**
- * Opens the archive. NATS need not be there.
+ * Opens the archive. NATS need not be there. `onSettled` hears how each hand-off ended and after how long, ms.
  * @throws file system errors when the spool directory cannot be used.
  */
-export async function openArchive(config: ArchiveConfig, logger: Logger): Promise<OpenArchive> {
+export async function openArchive(
+  config: ArchiveConfig,
+  logger: Logger,
+  tracing: Tracing,
+  onSettled: (state: 'queued' | 'failed', elapsedMs: number) => void = () => {},
+): Promise<OpenArchive> {
   const spool = await openSpool(config.spoolDirectory, config.spoolMaxBytes);
   const circuit = createCircuit((open, reason) => {
     if (open) logger.warn({ reason }, 'hand-off circuit open: images stay in the spool');
     else logger.info('hand-off circuit closed');
   });
-  const connection = openJetStreamConnection(config.natsServers, logger);
-  const publisher = createJetStreamPublisher(connection);
+  const connection = openJetStreamConnection(config.nats, logger);
+  const publisher = createJetStreamPublisher(connection, tracing);
   const drainer = startDrainer({
     spool,
     publisher,
@@ -64,11 +74,15 @@ export async function openArchive(config: ArchiveConfig, logger: Logger): Promis
     logger,
     handoffDeadlineMs: config.handoffDeadlineMs,
     maxPendingBytes: MEMORY_BYTES,
+    onSettled,
   });
   return {
     archive,
     storedPairs: createJetStreamStoredPairs(connection),
     spoolBytes: () => spool.bytes,
+    spoolMaxBytes: config.spoolMaxBytes,
+    spoolFiles: () => spool.files,
+    oldestHandOffMs: () => spool.oldestMs,
     waiting: () => drainer.waiting,
     failures: () => archive.failures,
     failedAttempts: () => drainer.failedAttempts,

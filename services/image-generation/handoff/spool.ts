@@ -6,6 +6,7 @@ import {
   readSpoolFile,
   spoolFileBytes,
   spoolFileName,
+  spoolFileTimeMs,
   type SpooledHandOff,
   TEMPORARY_FOLDER,
   writeSpoolFile,
@@ -31,6 +32,10 @@ export interface Spool {
   readonly leftovers: readonly SpoolEntry[];
   /** Bytes on disk and being written. */
   readonly bytes: number;
+  /** Finished files. */
+  readonly files: number;
+  /** When the oldest hand-off was made, milliseconds since the epoch; undefined when there is none. */
+  readonly oldestMs: number | undefined;
   /**
    * Makes a hand-off durable against a crash of the process.
    * @throws {SpoolFullError} at the limit; file system errors as they come (ENOSPC, EIO).
@@ -52,6 +57,8 @@ export async function openSpool(directory: string, maxBytes: number): Promise<Sp
     await unlink(join(directory, TEMPORARY_FOLDER, name));
   }
   const leftovers = await listQueue(directory);
+  // In the order of their making, give or take the writes that overlap.
+  const names = new Set(leftovers.map(({ name }) => name));
   let bytes = leftovers.reduce((sum, entry) => sum + entry.bytes, 0);
 
   return {
@@ -59,13 +66,22 @@ export async function openSpool(directory: string, maxBytes: number): Promise<Sp
     get bytes() {
       return bytes;
     },
+    get files() {
+      return names.size;
+    },
+    get oldestMs() {
+      const [oldest] = names;
+      return oldest === undefined ? undefined : spoolFileTimeMs(oldest);
+    },
     async add(handOff) {
       const reserved = spoolFileBytes(handOff);
       if (bytes + reserved > maxBytes) throw new SpoolFullError(maxBytes);
       bytes += reserved;
       try {
         await writeSpoolFile(directory, handOff);
-        return { name: spoolFileName(handOff), bytes: reserved };
+        const name = spoolFileName(handOff);
+        names.add(name);
+        return { name, bytes: reserved };
       } catch (error) {
         bytes -= reserved;
         throw error;
@@ -74,11 +90,13 @@ export async function openSpool(directory: string, maxBytes: number): Promise<Sp
     read: (entry) => readSpoolFile(directory, entry.name),
     async remove(entry) {
       await unlink(join(directory, QUEUE_FOLDER, entry.name)).catch(unlessMissing);
+      names.delete(entry.name);
       bytes -= entry.bytes;
     },
     async setAside(entry) {
       const [from, to] = [QUEUE_FOLDER, DAMAGED_FOLDER].map((folder) => join(directory, folder, entry.name));
       await rename(from as string, to as string).catch(unlessMissing);
+      names.delete(entry.name);
       bytes -= entry.bytes;
     },
   };

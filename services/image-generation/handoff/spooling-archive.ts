@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { pairKeys } from '../../../proto/archive-event.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { traceFacts, traceIdOf } from '../../runtime/tracing/tracing.ts';
 import type { Archive, ArchivePair, HandOff, HandOffState } from '../archive.ts';
 import type { Circuit } from './circuit.ts';
 import type { Drainer } from './drainer.ts';
@@ -19,9 +20,12 @@ export interface SpoolingArchiveDependencies {
   readonly handoffDeadlineMs: number;
   /** Bytes that may be on their way to the disk at once. */
   readonly maxPendingBytes: number;
+  /** Hears how each hand-off ended, and how long after it was handed over, ms. */
+  readonly onSettled?: (state: SettledState, elapsedMs: number) => void;
 }
 
 type Phase = 'writing' | HandOffState;
+type SettledState = Exclude<HandOffState, 'spooled'>;
 
 export interface SpoolingArchive extends Archive {
   /** Hand-offs that failed, since the start. */
@@ -32,15 +36,15 @@ export interface SpoolingArchive extends Archive {
 
 /** Builds the archive; it owns none of its dependencies. */
 export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies): SpoolingArchive {
-  const { bucket, prefix, spool, drainer, logger, maxPendingBytes } = dependencies;
+  const { bucket, prefix, spool, drainer, logger, maxPendingBytes, onSettled } = dependencies;
   const writing = new Set<Promise<void>>();
   let pendingBytes = 0;
   let failures = 0;
 
   function handOff(pair: ArchivePair): HandOff {
     const spooled: SpooledHandOff = { ...pair, handoffId: randomUUID(), createTime: new Date() };
-    const phases = createPhases();
     const begunAtMs = performance.now();
+    const phases = createPhases((state) => onSettled?.(state, performance.now() - begunAtMs));
     const bytes = pair.image.length + pair.record.length;
     if (pendingBytes + bytes > maxPendingBytes) {
       fail(spooled, phases, new Error(`${pendingBytes} bytes wait for the disk already`));
@@ -71,11 +75,12 @@ export function createSpoolingArchive(dependencies: SpoolingArchiveDependencies)
     }
   }
 
-  function fail({ imageHash, requestId, handoffId }: SpooledHandOff, phases: Phases, error: unknown): void {
+  function fail(spooled: SpooledHandOff, phases: Phases, error: unknown): void {
+    const { imageHash, requestId, handoffId: handOffId, trace } = spooled;
     failures += 1;
     phases.enter('failed');
     logger.error(
-      { imageHash, requestId, handOffId: handoffId, err: error },
+      { imageHash, requestId, handOffId, ...traceFacts({ traceId: traceIdOf(trace) }), err: error },
       `Internal S3: Failed to upload ${pairKeys(prefix, imageHash).image}: it could not be handed over`,
     );
   }
@@ -124,7 +129,7 @@ interface Phases {
   change(ms: number, circuit: Circuit): Promise<void>;
 }
 
-function createPhases(): Phases {
+function createPhases(onSettled: (state: SettledState) => void): Phases {
   const waiting = new Set<() => void>();
   let current: Phase = 'writing';
   return {
@@ -134,6 +139,7 @@ function createPhases(): Phases {
     enter(phase) {
       current = phase;
       for (const wake of waiting) wake();
+      if (phase === 'queued' || phase === 'failed') onSettled(phase);
     },
     async change(ms, circuit) {
       const { opened, dispose } = circuit.whenOpen();

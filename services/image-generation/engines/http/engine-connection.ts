@@ -3,10 +3,12 @@ import { derivedSignal } from '../../../runtime/derived-signal.ts';
 import { EngineError } from '../../errors.ts';
 import { engineError, networkFailure } from './engine-failure.ts';
 import type { ApiKey } from './api-key.ts';
+import { retryAfter } from './retry-after.ts';
 
 /** Below uvicorn's 5 s, or requests meet a connection that the other side is closing. */
 const KEEP_ALIVE_MS = 4_000;
-const CONNECT_TIMEOUT_MS = 3_000;
+/** Shorter than the probe's limit, so that a host that drops packets is told from an engine that is slow. */
+const CONNECT_TIMEOUT_MS = 2_000;
 /** Between two parts of an answer that has begun. */
 const BODY_TIMEOUT_MS = 30_000;
 /** Largest answer unless the request says otherwise. */
@@ -24,6 +26,8 @@ export interface EngineRequest {
   readonly timeoutMs?: number;
   /** Largest answer. Default 4 MiB. */
   readonly maxBytes?: number;
+  /** Longest pause within an answer that has begun, ms; zero for any. Default 30 s. */
+  readonly maxPauseMs?: number;
 }
 
 /** An answer, read to its end. */
@@ -33,6 +37,8 @@ export interface EngineAnswer {
   readonly path: string;
   /** Lower case, without parameters; empty when the engine sent none. */
   readonly contentType: string;
+  /** When to try again, ms, where the engine says it. */
+  readonly retryAfterMs?: number | undefined;
   readonly body: Buffer;
 }
 
@@ -83,11 +89,12 @@ export function createEngineConnection(options: EngineConnectionOptions): Engine
       method: request.method,
       path: `${prefix}${request.path}`,
       headers: {
-        accept: 'application/json',
+        accept: 'application/json, */*;q=0.5',
         ...(authorization === undefined ? {} : { authorization }),
         ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+      ...(request.maxPauseMs === undefined ? {} : { bodyTimeout: request.maxPauseMs }),
       signal,
     });
   };
@@ -137,7 +144,7 @@ async function* parts(
   try {
     for await (const part of response.body as AsyncIterable<Buffer>) {
       bytes += part.length;
-      if (bytes > maxBytes) throw engineError('BAD_RESPONSE', `answer to ${path} exceeds ${maxBytes} bytes`);
+      if (bytes > maxBytes) throw tooLarge(path, maxBytes);
       yield part;
     }
   } catch (error) {
@@ -149,8 +156,15 @@ function headOf(response: Dispatcher.ResponseData, { path }: EngineRequest): Omi
   const type = response.headers['content-type'];
   const first = Array.isArray(type) ? type[0] : type;
   const contentType = (first ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  return { status: response.statusCode, path: path.split('?', 1)[0] ?? path, contentType };
+  const retryAfterMs = retryAfter(response.headers, Date.now());
+  return { status: response.statusCode, path: withoutQuery(path), contentType, retryAfterMs };
 }
+
+/** Queries of links may be signatures. */
+const withoutQuery = (path: string): string => path.split('?', 1)[0] ?? path;
+
+const tooLarge = (path: string, maxBytes: number): EngineError =>
+  engineError('BAD_RESPONSE', `answer to ${withoutQuery(path)} exceeds ${maxBytes} bytes`);
 
 async function naming<T>(action: () => Promise<T>, signal: AbortSignal): Promise<T> {
   try {

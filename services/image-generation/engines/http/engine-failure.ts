@@ -40,9 +40,10 @@ const MESSAGES: Readonly<Record<EngineFailure, string>> = {
 };
 
 /** An EngineError with the standard public text; `cause` is for the log. */
-export function engineError(failure: EngineFailure, cause: unknown): EngineError {
+export function engineError(failure: EngineFailure, cause: unknown, retryAfterMs?: number): EngineError {
   return new EngineError(failure, MESSAGES[failure], {
     cause: typeof cause === 'string' ? new Error(cause) : cause,
+    retryAfterMs,
   });
 }
 
@@ -70,7 +71,7 @@ export const isConnectionFailure = (error: unknown): error is EngineError =>
  */
 export function statusFailure(answer: EngineAnswer, words: string, prompts: readonly string[]): EngineError {
   const said = new Error(`HTTP ${answer.status} from ${answer.path}: ${engineWords(words, prompts)}`);
-  return engineError(failureOf(answer.status, words), said);
+  return engineError(failureOf(answer.status, words), said, answer.retryAfterMs);
 }
 
 function failureOf(status: number, words: string): EngineFailure {

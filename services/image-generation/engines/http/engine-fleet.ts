@@ -49,7 +49,6 @@ export function createEngineFleet(options: EngineFleetOptions): OwnedEngine {
       ...options.connect(url),
       capacity: options.capacity,
       logger: options.logger,
-      isBusy: (member) => balancer.inFlight(member) > 0,
       onChange() {
         balancer.changed();
         for (const listener of listeners) listener();
@@ -164,6 +163,7 @@ async function* runAt(
   signal: AbortSignal,
 ): AsyncGenerator<EngineEvent, void, undefined> {
   const { circuit, engine } = lease.member;
+  const end = lease.member.begin();
   const lifetime = derivedSignal(fleet.closing, {
     ms: fleet.timeoutMs,
     reason: () => engineError('TIMEOUT', `not done in ${fleet.timeoutMs} ms`),
@@ -188,6 +188,7 @@ async function* runAt(
     lifetime.signal.removeEventListener('abort', onLifetime);
     const over = Promise.allSettled(occupied).finally(() => {
       lifetime.dispose();
+      end();
       lease.release();
       fleet.working.delete(over);
     });

@@ -24,6 +24,8 @@ export interface EngineMember extends Balanced {
   readonly capabilities: CachedValue<EngineCapabilities>;
   /** Has the engine look at its disk again, not too often. @throws {EngineError} */
   renew(): Promise<void>;
+  /** A job runs there from now until the returned function is called. */
+  begin(): () => void;
   /** Whether it has what the job names, as far as is known. */
   offers(job: EngineJob): boolean;
   close(): Promise<void>;
@@ -34,7 +36,6 @@ export interface EngineMemberOptions {
   readonly engine: RemoteEngine;
   readonly capacity: number;
   readonly logger: Logger;
-  readonly isBusy: (member: EngineMember) => boolean;
   /** The circuit has opened or closed. */
   readonly onChange: () => void;
 }
@@ -42,20 +43,14 @@ export interface EngineMemberOptions {
 export function createEngineMember(options: EngineMemberOptions): EngineMember {
   const { address, engine, capacity, logger, onChange } = options;
   const closing = new AbortController();
-  const asking = async (
-    ask: (signal: AbortSignal) => Promise<EngineCapabilities>,
-  ): Promise<EngineCapabilities> => {
-    const reason = (): Error => engineError('TIMEOUT', `no capabilities in ${CAPABILITIES_TIMEOUT_MS} ms`);
-    const limited = derivedSignal(closing.signal, { ms: CAPABILITIES_TIMEOUT_MS, reason });
+  const asking = async (ask: AskCapabilities): Promise<EngineCapabilities> => {
     try {
-      const answer = await ask(limited.signal);
+      const answer = await inTime(ask, closing.signal);
       circuit.succeeded();
       return answer;
     } catch (error) {
       if (isConnectionFailure(error)) circuit.failed(error);
       throw error;
-    } finally {
-      limited.dispose();
     }
   };
   const capabilities = createCachedValue({
@@ -65,7 +60,7 @@ export function createEngineMember(options: EngineMemberOptions): EngineMember {
   });
   const circuit = createEngineCircuit({
     probe: (signal) => engine.probe(signal),
-    isBusy: () => options.isBusy(member),
+    isBusy: () => running > 0,
     onChange(state, reason) {
       // Whatever comes back may have other models.
       if (state === 'closed') capabilities.forget();
@@ -74,8 +69,9 @@ export function createEngineMember(options: EngineMemberOptions): EngineMember {
       onChange();
     },
   });
+  let running = 0;
   let renewedMs = Number.NEGATIVE_INFINITY;
-  const member: EngineMember = {
+  return {
     address,
     engine,
     circuit,
@@ -91,6 +87,10 @@ export function createEngineMember(options: EngineMemberOptions): EngineMember {
       const renew = engine.renewCapabilities?.bind(engine) ?? engine.capabilities.bind(engine);
       capabilities.set(await asking(renew));
     },
+    begin() {
+      running += 1;
+      return () => void (running -= 1);
+    },
     offers: (job) => capabilities.last === undefined || offers(capabilities.last, job),
     async close() {
       closing.abort(engineError('UNAVAILABLE', 'closing'));
@@ -98,5 +98,16 @@ export function createEngineMember(options: EngineMemberOptions): EngineMember {
       await engine.close();
     },
   };
-  return member;
+}
+
+type AskCapabilities = (signal: AbortSignal) => Promise<EngineCapabilities>;
+
+async function inTime(ask: AskCapabilities, closing: AbortSignal): Promise<EngineCapabilities> {
+  const reason = (): Error => engineError('TIMEOUT', `no capabilities in ${CAPABILITIES_TIMEOUT_MS} ms`);
+  const limited = derivedSignal(closing, { ms: CAPABILITIES_TIMEOUT_MS, reason });
+  try {
+    return await ask(limited.signal);
+  } finally {
+    limited.dispose();
+  }
 }

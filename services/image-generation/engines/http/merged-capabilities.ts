@@ -25,6 +25,7 @@ export function mergedCapabilities(
     supportsTextEncoderStrength: all.every((engine) => engine.supportsTextEncoderStrength),
     supportsSeed: all.every((engine) => engine.supportsSeed ?? true),
     maxSeed,
+    takesNegativePrompt: all.every((engine) => engine.takesNegativePrompt ?? true),
     minDimension: Math.max(...all.map((engine) => engine.minDimension)),
     maxDimension: least((engine) => engine.maxDimension),
     maxPixels: least((engine) => engine.maxPixels),

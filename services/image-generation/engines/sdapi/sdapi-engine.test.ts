@@ -193,3 +193,17 @@ test('two engines share the jobs, and one of them is enough', async () => {
   expect(second.jobs.length).toBe(9);
   await first.restart();
 });
+
+test('a job goes to the engine that has its LoRA; what no single engine has is refused', async () => {
+  const second = await startSdapiSimulator({ loras: ['only-there'] });
+  closing.push(() => second.close());
+  const trial = await sdapiTrial(() => startSdapiSimulator({ loras: ['only-here'] }), {}, [second.url]);
+  closing.push(() => trial.close());
+  const { engine, simulator: first } = trial;
+  for (let round = 0; round < 3; round += 1) {
+    await imageOf(engine, await jobOf(engine, { loras: [lora('only-there', 1)] }));
+  }
+  expect([first.jobs.length, second.jobs.length]).toEqual([0, 3]);
+  const both = await jobOf(engine, { loras: [lora('only-there', 1), lora('only-here', 1)] });
+  await expect(imageOf(engine, both)).rejects.toMatchObject({ reason: 'UNSUPPORTED_BY_BACKEND' });
+});

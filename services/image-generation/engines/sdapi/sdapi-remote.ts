@@ -33,7 +33,9 @@ export function createSdapiRemote(tools: SdapiTools): RemoteEngine {
       return (await look(signal)).capabilities;
     },
     async renewCapabilities(signal) {
+      // Whoever does not have such a route answers 404, and lists what is there anyway.
       await connection.ask({ method: 'POST', path: '/sdapi/v1/refresh-loras' }, signal);
+      await connection.ask({ method: 'POST', path: '/sdapi/v1/refresh-checkpoints' }, signal);
       return (await look(signal)).capabilities;
     },
     async *generate(job, run) {
