@@ -30,6 +30,8 @@ export interface ComfyuiSimulator extends EngineSimulator {
   /** Somebody presses the button in ComfyUI's own pages. */
   interruptByHand(): void;
   readonly webSockets: number;
+  /** Questions for a job's history. */
+  readonly questions: number;
   /** Interrupts received that stopped something. */
   readonly interrupts: number;
   /** Bodies of /prompt as they came. */
@@ -53,6 +55,7 @@ export async function startComfyuiSimulator(
     saved: new Set(),
     fault: undefined,
     interrupts: 0,
+    questions: 0,
     bodies: [],
     foreign: new Set(),
     number: 0,
@@ -75,6 +78,9 @@ export async function startComfyuiSimulator(
     },
     get webSockets() {
       return world.sockets.size;
+    },
+    get questions() {
+      return world.questions;
     },
     get interrupts() {
       return world.interrupts;
@@ -163,6 +169,7 @@ async function respond(world: World, request: SimulatedRequest): Promise<Simulat
     case 'POST /prompt':
       return prompt(world, request);
     case 'GET /history': {
+      world.questions += 1;
       const history = world.prompts.get(rest)?.history;
       return { status: 200, json: history === undefined ? {} : { [rest]: history } };
     }

@@ -50,6 +50,7 @@ export interface World {
   readonly saved: Set<string>;
   fault: EngineFault | undefined;
   interrupts: number;
+  questions: number;
   readonly bodies: Record<string, unknown>[];
   /** Ids of prompts of others. */
   readonly foreign: Set<string>;

@@ -124,7 +124,10 @@ function capabilitiesOf(
     maxDimension,
     maxPixels: maxDimension ** 2,
     maxSteps: takes(workflow, 'steps') ? Math.min(MAX_STEPS, limits('steps').max ?? MAX_STEPS) : 0,
-    maxGuidanceScale: Math.min(MAX_GUIDANCE, limits('guidance_scale').max ?? MAX_GUIDANCE),
+    takesNegativePrompt: takes(workflow, 'negative_prompt'),
+    maxGuidanceScale: takes(workflow, 'guidance_scale')
+      ? Math.min(MAX_GUIDANCE, limits('guidance_scale').max ?? MAX_GUIDANCE)
+      : 0,
     maxLoras: loras.size === 0 ? 0 : MAX_LORAS,
     maxLoraStrength: Math.min(MAX_LORA_STRENGTH, limits('lora.strength').max ?? MAX_LORA_STRENGTH),
   };

@@ -105,8 +105,8 @@ describe('capabilities', () => {
 
   test('of Flux have one strength for a LoRA, no negative prompt, and the models of its family', async () => {
     const { engine } = await engineOn({ workflow: 'flux' });
-    const { models, supportsTextEncoderStrength } = await engine.capabilities(never());
-    expect(supportsTextEncoderStrength).toBe(false);
+    const { models, ...rest } = await engine.capabilities(never());
+    expect(rest).toMatchObject({ supportsTextEncoderStrength: false, takesNegativePrompt: false });
     expect(models).toMatchObject([
       { name: 'flux1-dev', dimensionMultiple: 16, defaultGuidanceScale: 3.5, supportsNegativePrompt: false },
     ]);
@@ -228,6 +228,28 @@ describe.each(['current', 'targeted', 'old'] as const)('on an engine (%s) that o
     await vi.waitFor(() => expect(foreign.state).toBe('done'), WAIT);
     expect(simulator.interrupts).toBe(0);
   });
+});
+
+test('a job that has used up its time is stopped at the engine', async () => {
+  const { engine, simulator } = await engineOn({ timeoutMs: 1_500 });
+  simulator.hold();
+  await expect(eventsOf(engine, await jobOf(engine))).rejects.toMatchObject({ failure: 'TIMEOUT' });
+  await vi.waitFor(() => expect(simulator.jobs[0]?.state).toBe('interrupted'), WAIT);
+});
+
+test('without a WebSocket the engine is asked now and then, not all the time', async () => {
+  const { engine, simulator } = await engineOn({ socket: 'refused', pollMs: 60_000 });
+  simulator.hold();
+  const caller = new AbortController();
+  const run = eventsOf(engine, await jobOf(engine), caller.signal);
+  run.catch(() => {});
+  await vi.waitFor(() => expect(simulator.jobs[0]?.state).toBe('running'), WAIT);
+  await vi.waitFor(() => expect(simulator.questions).toBe(1), WAIT);
+  simulator.letGo();
+  await vi.waitFor(() => expect(simulator.jobs[0]?.state).toBe('done'), WAIT);
+  expect(simulator.questions).toBe(1);
+  caller.abort(new Error('no longer wanted'));
+  await expect(run).rejects.toThrow('no longer wanted');
 });
 
 test('a job that somebody interrupts in ComfyUI’s own pages fails, and says so', async () => {

@@ -1,5 +1,6 @@
 /** One picture through `POST /prompt`: told of by the WebSocket, decided by asking. */
 import { randomUUID } from 'node:crypto';
+import { derivedSignal } from '../../../runtime/derived-signal.ts';
 import { untilAborted } from '../../../runtime/until-aborted.ts';
 import { EngineError } from '../../errors.ts';
 import type { EngineEvent, EngineJob } from '../../image-engine.ts';
@@ -20,6 +21,8 @@ import { nodeErrors, refusal } from './refusal.ts';
 const ANSWER_TIMEOUT_MS = 30_000;
 /** Longest wait for the WebSocket before the job is sent without, ms. */
 const SOCKET_MS = 1_000;
+/** For cancelling a job that has used up its time, ms. */
+const LAST_CANCEL_MS = 2_000;
 /** The job's end is told a moment before it stands in the history. */
 const END_POLL_MS = 50;
 
@@ -31,7 +34,7 @@ export async function* generateOnComfyui(
   run: JobRun,
 ): AsyncGenerator<EngineEvent, void, undefined> {
   run.signal.throwIfAborted();
-  const { connection, workflow, states, logger } = tools;
+  const { connection, workflow, logger } = tools;
   const ids = { clientId: randomUUID(), jobId: randomUUID() };
   const request = promptRequest(job, workflow, catalogue, ids);
   const watch = createJobWatch(workflow, job, ids.jobId);
@@ -44,7 +47,7 @@ export async function* generateOnComfyui(
     // Not with the caller's signal: whether the engine has it decides what there is to cancel.
     posted = connection.ask(body, run.lifetime);
     const answer = await untilAborted(posted, run.signal);
-    over = answer.status >= 300;
+    over = answer.status >= 400 && answer.status < 500; // What a proxy says of itself leaves it open.
     const jobId = await idOf(answer, tools, job);
     watch.identified(jobId);
     logger.debug(
@@ -63,11 +66,26 @@ export async function* generateOnComfyui(
     };
   } finally {
     socket.close();
-    if (posted !== undefined && !over) {
-      const answered = posted.then((answer) => idIn(answer)).catch(() => undefined);
-      const stopped = answered.then((id) => cancelJob(connection, states, id ?? ids.jobId, run.lifetime));
-      run.occupy(stopped);
-    }
+    if (posted !== undefined && !over) run.occupy(stop(tools, posted, ids.jobId, run.lifetime));
+  }
+}
+
+/** Cancels the job, under the engine's id where it is known. At its time limit there is a moment left for that. */
+async function stop(
+  { connection, states }: ComfyuiTools,
+  posted: Promise<EngineAnswer>,
+  chosenId: string,
+  lifetime: AbortSignal,
+): Promise<void> {
+  const reason = (): Error => engineError('TIMEOUT', 'no time left to cancel');
+  const limited = lifetime.aborted
+    ? derivedSignal(new AbortController().signal, { ms: LAST_CANCEL_MS, reason })
+    : derivedSignal(lifetime);
+  try {
+    const id = await posted.then((answer) => idIn(answer)).catch(() => undefined);
+    await cancelJob(connection, states, id ?? chosenId, limited.signal);
+  } finally {
+    limited.dispose();
   }
 }
 
@@ -109,23 +127,26 @@ async function* followed(
   signal: AbortSignal,
 ): AsyncGenerator<EngineEvent, unknown, undefined> {
   let askAtMs = performance.now();
+  let heeded = 0;
   for (;;) {
     signal.throwIfAborted();
     yield* watch.take();
-    if (performance.now() >= askAtMs) {
+    if (watch.hints > heeded || performance.now() >= askAtMs) {
+      heeded = watch.hints;
       const state = await stateOf(tools, jobId, signal);
       if (state?.kind === 'over') {
         yield* watch.take();
         return state.history;
       }
-      if (state?.kind === 'unknown')
+      if (state?.kind === 'unknown') {
         throw engineError('UNAVAILABLE', 'the engine has forgotten the job: a restart');
+      }
       if (state?.kind === 'running') watch.started();
-      askAtMs = performance.now() + (watch.shouldAsk ? Math.min(END_POLL_MS, tools.pollMs) : tools.pollMs);
+      askAtMs = performance.now() + (watch.isOver ? Math.min(END_POLL_MS, tools.pollMs) : tools.pollMs);
     }
-    const hinted = watch.shouldAsk;
-    if (!watch.hasNews) await watch.bell.wait(Math.max(1, askAtMs - performance.now()), signal);
-    if (watch.shouldAsk && !hinted) askAtMs = 0;
+    if (!watch.hasNews && watch.hints === heeded) {
+      await watch.bell.wait(Math.max(1, askAtMs - performance.now()), signal);
+    }
   }
 }
 

@@ -11,8 +11,10 @@ export interface JobWatch {
   /** Rings at all news. */
   readonly bell: Bell;
   readonly hasNews: boolean;
-  /** The engine says that the job has ended, or nothing more will be said: time to ask. */
-  readonly shouldAsk: boolean;
+  /** Reasons so far to ask how the job stands: the engine says that it has ended, or nothing more will be said. */
+  readonly hints: number;
+  /** The engine says that it has ended. */
+  readonly isOver: boolean;
   /** News since the last call, at most a progress and a preview. */
   take(): EngineEvent[];
   readonly hear: (message: string | Buffer) => void;
@@ -30,14 +32,18 @@ type Preview = Extract<EngineEvent, { type: 'preview' }>;
 export function createJobWatch(workflow: Workflow, job: EngineJob, chosenId: string): JobWatch {
   const bell = createBell();
   const progress = createJobProgress(workflow);
-  let shouldAsk = false;
+  let hints = 0;
+  let isOver = false;
   let preview: Preview | undefined;
   const messages = createOwnMessages(chosenId, (type, data, isEnd) => {
     const node = textAt(data, 'node');
     if (type === 'execution_start' || type === 'execution_cached') progress.begin();
     if (type === 'executing' && node !== undefined) progress.enter(node);
     if (type === 'progress') progress.advance(data);
-    if (isEnd) shouldAsk = true;
+    if (isEnd) {
+      isOver = true;
+      hints += 1;
+    }
   });
   const hearPreview = (message: Buffer): void => {
     const frame = job.includePreviews && messages.running ? previewFrame(message) : undefined;
@@ -49,8 +55,11 @@ export function createJobWatch(workflow: Workflow, job: EngineJob, chosenId: str
     get hasNews() {
       return progress.hasNews || preview !== undefined;
     },
-    get shouldAsk() {
-      return shouldAsk;
+    get hints() {
+      return hints;
+    },
+    get isOver() {
+      return isOver;
     },
     take() {
       const news = [progress.take(), preview].filter((event) => event !== undefined);
@@ -65,7 +74,7 @@ export function createJobWatch(workflow: Workflow, job: EngineJob, chosenId: str
     identified: (id) => messages.identified(id),
     started: () => progress.begin(),
     ended() {
-      shouldAsk = true;
+      hints += 1;
       bell.ring();
     },
   };
