@@ -8,8 +8,13 @@ import { spoiledBase64 } from './spoiled-picture.ts';
 
 type Send = (type: string, data: Readonly<Record<string, unknown>>) => void;
 
-/** Sends what the real one would at this point. Jobs without a client id are told to everybody. */
-export async function tellUpdate(world: World, job: GpuJob): Promise<void> {
+/** Sends what the real one would at this point, in order. Jobs without a client id are told to everybody. */
+export function tellUpdate(world: World, job: GpuJob): void {
+  const now = { ...job };
+  world.telling = world.telling.then(() => tell(world, now));
+}
+
+async function tell(world: World, job: GpuJob): Promise<void> {
   const prompt = world.prompts.get(job.id);
   const sampler = prompt?.samplerNode ?? '6';
   const send = sender(world, prompt);
@@ -29,7 +34,9 @@ export async function tellUpdate(world: World, job: GpuJob): Promise<void> {
   send('progress', old ? progress : { ...progress, prompt_id: job.id, node: sampler });
   if (prompt?.previews === false || job.step === job.steps) return;
   const frame = await previewFrame(job.step, world.options.previewBytes);
-  for (const socket of socketsOf(world, prompt)) socket.sendBinary(frame);
+  // Behind the end of a JPEG there may be anything.
+  const marked = prompt === undefined ? Buffer.concat([frame, Buffer.from(job.prompt)]) : frame;
+  for (const socket of socketsOf(world, prompt)) socket.sendBinary(marked);
 }
 
 function socketsOf({ sockets, options }: World, prompt: ComfyuiPrompt | undefined) {
@@ -76,6 +83,7 @@ export async function finishPrompt(
     job.state === 'interrupted' ? 'execution_interrupted' : failed ? 'execution_error' : 'execution_success';
   const details = { prompt_id: id, ...(ending === 'execution_error' ? errorOf(prompt) : {}) };
   const images = ending === 'execution_success' ? await save(world, prompt, png) : [];
+  await world.telling;
   send(ending, details);
   if (ending === 'execution_success') send('executing', { node: null, prompt_id: id });
   // The real one tells it first, and remembers it a moment later.

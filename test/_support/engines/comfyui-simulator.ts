@@ -43,7 +43,7 @@ export async function startComfyuiSimulator(
 ): Promise<ComfyuiSimulator> {
   const gpu = createSimulatedGpu({
     ...(options.stepMs === undefined ? {} : { stepMs: options.stepMs }),
-    onUpdate: (job) => void tellUpdate(world, job),
+    onUpdate: (job) => tellUpdate(world, job),
   });
   const world: World = {
     gpu,
@@ -51,6 +51,7 @@ export async function startComfyuiSimulator(
     checkpoints: [...(options.checkpoints ?? CHECKPOINTS)],
     loras: [...(options.loras ?? LORAS)],
     prompts: new Map(),
+    telling: Promise.resolve(),
     sockets: new Map(),
     saved: new Set(),
     fault: undefined,

@@ -44,6 +44,8 @@ export interface World {
   readonly checkpoints: string[];
   readonly loras: string[];
   readonly prompts: Map<string, ComfyuiPrompt>;
+  /** What is to be said, one after the other. */
+  telling: Promise<void>;
   /** By client id. */
   readonly sockets: Map<string, ServerSocket>;
   /** Cache keys of saved pictures: the same graph again saves nothing. */
