@@ -19,6 +19,7 @@ const SOURCE_FOLDERS = ['proto', 'services', 'sidecar', 'deploy', 'test'];
 export const BUILD_ASSETS = [
   { folder: 'proto/gen', name: /\.binpb$/ },
   { folder: 'deploy/nats', name: /\.json$/ },
+  { folder: 'services/image-generation/engines/comfyui/workflows', name: /\.json$/ },
 ];
 
 const stampFile = (root) => join(root, 'dist', '.sekai-stamp');

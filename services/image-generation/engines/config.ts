@@ -3,14 +3,15 @@ import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { type ConfigFault, integer, oneOf, secret, text, urlList } from '../../runtime/environment.ts';
 import type { ApiKeySource } from './http/api-key.ts';
+import { type ComfyuiConfig, comfyuiConfig, comfyuiVariables } from './comfyui/config.ts';
 import { type OpenaiConfig, openaiConfig, openaiVariables } from './openai/config.ts';
 import { type SdapiConfig, sdapiConfig } from './sdapi/config.ts';
 
 /** One line for each engine that is reached over HTTP. */
-const REMOTE_ENGINES = { sdapi: sdapiConfig, openai: openaiConfig } as const;
+const REMOTE_ENGINES = { sdapi: sdapiConfig, openai: openaiConfig, comfyui: comfyuiConfig } as const;
 
 /** What each engine's own file makes of the variables. */
-export type EngineConfig = ProceduralConfig | SdapiConfig | OpenaiConfig;
+export type EngineConfig = ProceduralConfig | SdapiConfig | OpenaiConfig | ComfyuiConfig;
 
 export interface ProceduralConfig {
   readonly kind: 'procedural';
@@ -38,6 +39,7 @@ export const engineVariables = {
   ENGINE_TIMEOUT_SECONDS: integer('Longest a job may take at its engine.', 1, 86_400).prefault('600'),
   ENGINE_CONCURRENCY: integer('Generations that run at once.', 1, 256).optional(),
   ...openaiVariables,
+  ...comfyuiVariables,
 };
 
 /** The variables as they were read. */

@@ -8,6 +8,8 @@ export async function createEngine(config: EngineConfig, logger: Logger): Promis
   switch (config.kind) {
     case 'procedural':
       return (await import('./procedural/procedural-engine.ts')).createProceduralEngine();
+    case 'comfyui':
+      return (await import('./comfyui/comfyui-engine.ts')).createComfyuiEngine(config, logger);
     case 'sdapi':
       return (await import('./sdapi/sdapi-engine.ts')).createSdapiEngine(config, logger);
     case 'openai':

@@ -3,6 +3,7 @@ import type { EngineCapabilities } from '../../image-engine.ts';
 import { askOptional } from '../http/ask-json.ts';
 import type { EngineConnection } from '../http/engine-connection.ts';
 import { textAt } from '../http/json-reading.ts';
+import type { SamplerChoice } from '../http/sampler-choices.ts';
 import { sdCppCapabilities } from './sdcpp-capabilities.ts';
 import { type WebuiLists, webuiDialect } from './webui-dialect.ts';
 
@@ -29,11 +30,6 @@ export interface WebuiDialect {
   readonly samplers: ReadonlyMap<string, SamplerChoice>;
   /** From a model's name to the title that chooses it; empty when the engine has the one model. */
   readonly modelTitles: ReadonlyMap<string, string>;
-}
-
-export interface SamplerChoice {
-  readonly sampler: string;
-  readonly scheduler?: string;
 }
 
 /** @throws {EngineError} when the engine is not there, or answers with anything but what it has or "no such route". */

@@ -2,7 +2,7 @@ import { engineError } from '../http/engine-failure.ts';
 import { at, listAt, numberAt, textAt } from '../http/json-reading.ts';
 import type { SdCppDialect } from './dialect.ts';
 import { namedLoras } from './named-loras.ts';
-import { samplerChoices } from './sampler-choices.ts';
+import { samplerChoices } from '../http/sampler-choices.ts';
 
 /** sd-server rounds sizes up to this; what it rounds would be another picture. */
 const MULTIPLE = 64;

@@ -2,7 +2,7 @@ import type { EngineModel } from '../../image-engine.ts';
 import { at, listAt, textAt } from '../http/json-reading.ts';
 import type { WebuiDialect } from './dialect.ts';
 import { namedLoras } from './named-loras.ts';
-import { samplerChoices } from './sampler-choices.ts';
+import { samplerChoices } from '../http/sampler-choices.ts';
 
 /** Answers of the routes that list something; undefined for a route the engine does not have. */
 export interface WebuiLists {

@@ -1,4 +1,8 @@
-import type { SamplerChoice } from './dialect.ts';
+/** What an engine calls a sampler that callers name in one word or two. */
+export interface SamplerChoice {
+  readonly sampler: string;
+  readonly scheduler?: string;
+}
 
 /** Most names that capabilities list. */
 const MAX_CHOICES = 1_024;
