@@ -2,7 +2,8 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { createEngineCircuit, type EngineCircuit } from './engine-circuit.ts';
 import { engineError } from './engine-failure.ts';
 
-const WAIT = { timeout: 5_000, interval: 5 };
+/** Longer than an engine that answered is left alone. */
+const WAIT = { timeout: 15_000, interval: 5 };
 let circuit: EngineCircuit | undefined;
 afterEach(async () => circuit?.close());
 
