@@ -10,6 +10,7 @@ import { NotFoundError, unsupported } from './errors.ts';
 import type { EngineCapabilities, EngineJob, EngineModel, GenerationWarning } from './image-engine.ts';
 import type { ImageFormat } from './image-encoder.ts';
 import { Faults } from './request-faults.ts';
+import { writtenFloat32 } from './float32.ts';
 import { checkDimensions, checkNumber } from './request-numbers.ts';
 import { checkLabels, checkLoras, checkText } from './request-texts.ts';
 
@@ -96,7 +97,7 @@ export function checkImageRequest(wire: GenerateImageRequest, engine: EngineCapa
       // From 1 to 2^31 − 1: the range in which every engine takes a seed literally (reference § 2).
       seed: wire.seed ?? randomInt(1, 2 ** 31),
       steps: wire.steps ?? model.defaultSteps,
-      guidanceScale: wire.guidanceScale ?? model.defaultGuidanceScale,
+      guidanceScale: writtenFloat32(wire.guidanceScale ?? model.defaultGuidanceScale),
       sampler: wire.sampler === '' ? (engine.samplers[0] ?? '') : wire.sampler,
       loras,
       includePreviews: wire.includePreviews,

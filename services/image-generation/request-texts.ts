@@ -1,3 +1,4 @@
+import { writtenFloat32 } from './float32.ts';
 import type {
   GenerateImageRequest,
   LoraSettings,
@@ -95,7 +96,11 @@ export function checkLoras(
         unsupported(`${field}.text_encoder_strength: this engine has one strength per LoRA`),
       );
     }
-    return { name: lora.name, strength, textEncoderStrength };
+    return {
+      name: lora.name,
+      strength: writtenFloat32(strength),
+      textEncoderStrength: writtenFloat32(textEncoderStrength),
+    };
   });
 }
 
