@@ -84,7 +84,10 @@ export async function startBesiegedService(): Promise<BesiegedService> {
       }
     },
     async serves() {
-      const client = new ImageGenerationServiceClient(`127.0.0.1:${port}`, credentials.createInsecure());
+      // A connection of its own: what became of an earlier one must not matter.
+      const options = { 'grpc.use_local_subchannel_pool': 1 };
+      const target = `127.0.0.1:${port}`;
+      const client = new ImageGenerationServiceClient(target, credentials.createInsecure(), options);
       const request = wireRequest({ width: 64, height: 64 });
       const call = await collect(
         client.generateImage(request, new Metadata(), { deadline: Date.now() + 30_000 }),
