@@ -10,7 +10,7 @@ import { createSharpImageEncoder } from './encoding/sharp-image-encoder.ts';
 import { createEngine } from './engines/create-engine.ts';
 import { createGenerateImage } from './generate-image.ts';
 import { createHandlers } from './grpc/handlers.ts';
-import { type GrpcServerOptions, startGrpcServer } from './grpc/server.ts';
+import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from './grpc/server.ts';
 import { openArchive } from './handoff/open-archive.ts';
 import type { ImageEncoder } from './image-encoder.ts';
 import type { ImageEngine } from './image-engine.ts';
@@ -35,6 +35,8 @@ const DEFAULT_CONCURRENCY = 4;
 export interface ImageGeneration extends Running {
   readonly grpcPort: number;
   readonly adminPort: number;
+  /** Calls that have not ended, those that are being refused included. */
+  readonly callsRunning: number;
 }
 
 /** What tests put in the place of the real thing. */
@@ -64,9 +66,17 @@ export async function startImageGeneration(
   try {
     const workshop = await openWorkshop(config, overrides, logger, closers);
     const access = { ...config.security, ...overrides.reload, logger };
-    const ports = await serve(config, workshop, access, closers);
+    const { grpc, adminPort } = await serve(config, workshop, access, closers);
+    const ports = { grpcPort: grpc.port, adminPort };
     logger.info({ ...ports, engine: workshop.engine.name }, 'image service is ready');
-    return { ...ports, stopDeadlineMs: config.stopCallsMs + STOP_AFTER_CALLS_MS, stop };
+    return {
+      ...ports,
+      get callsRunning() {
+        return grpc.callsRunning;
+      },
+      stopDeadlineMs: config.stopCallsMs + STOP_AFTER_CALLS_MS,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -127,7 +137,7 @@ async function serve(
   { engine, admission, archiving, generateImage, metrics, watch }: Workshop,
   access: GrpcServerOptions['access'],
   closers: Closer[],
-): Promise<{ grpcPort: number; adminPort: number }> {
+): Promise<{ grpc: GrpcServer; adminPort: number }> {
   const readiness = createServiceReadiness(engine.health);
   const admin = await startAdminServer(config.adminListen, readiness.now, metrics.registry);
   closers.push(() => admin.close());
@@ -147,7 +157,7 @@ async function serve(
     await grpc.stop(config.stopCallsMs);
   });
   readiness.begin((ready) => grpc.setServing(ready));
-  return { grpcPort: grpc.port, adminPort: admin.port };
+  return { grpc, adminPort: admin.port };
 }
 
 /** As many running at once as configured, or as the engine can do. */

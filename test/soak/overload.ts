@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startManagedProcess } from '../../deploy/dev/managed-process.ts';
+import { lookThrough, type ProcessHoldings } from '../_support/holdings-window.ts';
 import { callForAWhile, type LoadCount } from '../_support/load-caller.ts';
 import { startNatsFixture } from '../_support/nats-fixture.ts';
 
@@ -22,7 +23,12 @@ const CAPACITY_PER_SECOND = CONCURRENCY / (GENERATION_MS / 1_000);
 const DEADLINE_MS = 30_000;
 /** Until the queue is full, code is compiled and the heap has its size. */
 const WARM_UP_MS = 60_000;
-const MOST_GROWTH_BYTES = 15_000_000;
+/** Memory is measured after each; the first belongs to caches and to compiled code. */
+const FIFTHS = 5;
+/** From the second fifth to the last; the number of images in flight differs between any two moments. */
+const MOST_HEAP_GROWTH_BYTES = 3_000_000;
+/** The same for resident memory, which also has what malloc does not give back: for leaks of native code. */
+const MOST_RSS_GROWTH_BYTES = 15_000_000;
 const LEAST_GOODPUT = 0.95;
 const LEAST_POLITE_SHARE = 0.95;
 
@@ -53,23 +59,30 @@ async function startService(natsUrl: string, directory: string) {
   });
 }
 
-/** Resident memory each second until the signal aborts, bytes; shows it now and then. */
-async function watchMemory(adminPort: number, until: AbortSignal): Promise<number[]> {
-  const samples: number[] = [];
-  while (!until.aborted) {
-    const metrics = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
-    const value = (name: string): number => Number(new RegExp(`^${name} (.+)$`, 'm').exec(metrics)?.[1]);
-    const rssBytes = value('process_resident_memory_bytes');
-    const heapBytes = value('nodejs_heap_size_used_bytes');
-    if (samples.length % 30 === 0) {
-      const shown = [rssBytes, heapBytes].map((bytes) => `${(bytes / 1e6).toFixed(0)} MB`);
-      console.log(`after ${samples.length} s: RSS ${shown[0]}, heap ${shown[1]}`);
-    }
-    samples.push(rssBytes);
-    await sleep(1_000);
-  }
-  return samples;
+interface Memory {
+  readonly rssBytes: number;
+  readonly heapBytes: number;
+  readonly externalBytes: number;
 }
+
+/** After each fifth of the time, under load, after a collection of garbage. */
+async function measuredFifths(holdingsPort: number, measuredMs: number): Promise<Memory[]> {
+  const fifths: Memory[] = [];
+  const started = performance.now();
+  for (let fifth = 1; fifth <= FIFTHS; fifth += 1) {
+    await sleep(started + (measuredMs * fifth) / FIFTHS - performance.now());
+    const held = await lookThrough<ProcessHoldings & { callsRunning: number }>(holdingsPort);
+    const { rssBytes, heapBytes, externalBytes } = held;
+    const shown = [heapBytes, externalBytes, rssBytes].map(megabytes);
+    console.log(
+      `fifth ${fifth}: heap ${shown[0]}, external ${shown[1]}, RSS ${shown[2]}, ${held.callsRunning} calls`,
+    );
+    fifths.push({ rssBytes, heapBytes, externalBytes });
+  }
+  return fifths;
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -88,17 +101,15 @@ function show({ name, sent, ok, refused, others, latenciesMs, retryAfterMs }: Lo
 const sum = (counts: readonly LoadCount[], pick: (count: LoadCount) => number): number =>
   counts.reduce((total, count) => total + pick(count), 0);
 
-/** The lowest of some samples: what is held on to, without what the next collection frees. */
-const floorMB = (samples: readonly number[]): number => Math.min(...samples) / 1e6;
-
-function judge(counts: readonly LoadCount[], seconds: number, memory: readonly number[]): boolean {
+function judge(counts: readonly LoadCount[], seconds: number, memory: readonly Memory[]): boolean {
   for (const count of counts) show(count);
   const goodput = sum(counts, ({ ok }) => ok) / seconds / CAPACITY_PER_SECOND;
   const polite = counts.find(({ name }) => name === 'polite');
   const politeShare = polite === undefined ? 0 : polite.ok / polite.sent;
-  const fifth = Math.ceil(memory.length / 5);
-  // The first fifth belongs to V8, which lets the heap grow for minutes before it collects in earnest.
-  const [early, late] = [floorMB(memory.slice(fifth, 2 * fifth)), floorMB(memory.slice(-fifth))];
+  const [early, late] = [memory[1], memory.at(-1)];
+  const heapGrowth =
+    early && late ? late.heapBytes + late.externalBytes - early.heapBytes - early.externalBytes : Number.NaN;
+  const rssGrowth = early && late ? late.rssBytes - early.rssBytes : Number.NaN;
   const failures = sum(counts, ({ others }) => Object.values(others).reduce((a, b) => a + b, 0));
   const withoutRetryInfo = sum(counts, (count) => count.withoutRetryInfo);
   const verdicts: readonly (readonly [boolean, string])[] = [
@@ -108,9 +119,10 @@ function judge(counts: readonly LoadCount[], seconds: number, memory: readonly n
         ` ${((sum(counts, ({ sent }) => sent) / seconds / CAPACITY_PER_SECOND) * 100).toFixed(0)} %`,
     ],
     [
-      (late - early) * 1e6 <= MOST_GROWTH_BYTES,
-      `RSS ${early.toFixed(1)} MB in the second fifth of the time, ${late.toFixed(1)} MB in the last`,
+      heapGrowth <= MOST_HEAP_GROWTH_BYTES,
+      `heap and buffers grew by ${megabytes(heapGrowth)} from the second fifth of the time to the last`,
     ],
+    [rssGrowth <= MOST_RSS_GROWTH_BYTES, `resident memory grew by ${megabytes(rssGrowth)}`],
     [
       withoutRetryInfo === 0,
       `${withoutRetryInfo} of ${sum(counts, ({ refused }) => refused)} refusals without RetryInfo`,
@@ -130,10 +142,10 @@ const measuredMs = Number(values.minutes) * 60_000;
 const directory = await mkdtemp(join(tmpdir(), 'sekai-overload-'));
 await using nats = await startNatsFixture();
 const service = await startService(nats.server.url, directory);
-const [port, adminPort] = [Number(service.ready['grpcPort']), Number(service.ready['adminPort'])];
+const [port, holdingsPort] = [Number(service.ready['grpcPort']), Number(service.ready['holdingsPort'])];
 
 let counting = false;
-const [callsEnd, watchEnd] = [new AbortController(), new AbortController()];
+const callsEnd = new AbortController();
 const calls = CALLERS.map(({ name, host, share }) =>
   callForAWhile(
     { name, host, port, callsPerSecond: share * CAPACITY_PER_SECOND, deadlineMs: DEADLINE_MS },
@@ -144,15 +156,13 @@ const calls = CALLERS.map(({ name, host, share }) =>
 await sleep(WARM_UP_MS);
 counting = true;
 const started = performance.now();
-const memory = watchMemory(adminPort, watchEnd.signal);
-await sleep(measuredMs);
+const memory = await measuredFifths(holdingsPort, measuredMs);
 // As many calls of before the window end in it as calls of the window end after it: the load is steady.
 counting = false;
 const seconds = (performance.now() - started) / 1_000;
-watchEnd.abort();
 await sleep(DEADLINE_MS / 6);
 callsEnd.abort();
-const good = judge(await Promise.all(calls), seconds, await memory);
+const good = judge(await Promise.all(calls), seconds, memory);
 const exitCode = await service.stop();
 console.log(`the service exited with ${exitCode}`);
 await rm(directory, { recursive: true, force: true });

@@ -15,16 +15,21 @@ export interface AttackOptions {
   readonly name: string;
 }
 
-/** Under this name requests are counted whose stream the server left open on a connection that was still good. */
-const UNANSWERED = 'unanswered';
+export interface Attacked {
+  /** Frames and requests by kind. */
+  readonly sent: Record<string, number>;
+  /** Of these, requests by kind that the server left without an answer on a connection that was still good. */
+  readonly unanswered: Record<string, number>;
+}
 
 const PEERS = 96;
 /** How long a peer waits for the server to close a connection that it has ended, ms. */
 const PATIENCE_MS = 300;
 
-/** Sends `count` frames and requests; resolves with how many of each kind were sent. */
-export async function attack({ port, count, seed, name }: AttackOptions): Promise<Record<string, number>> {
+/** Sends `count` frames and requests; resolves when the last peer has gone. */
+export async function attack({ port, count, seed, name }: AttackOptions): Promise<Attacked> {
   const sent: Record<string, number> = {};
+  const unanswered: Record<string, number> = {};
   let total = 0;
   let connections = 0;
   const add = (kind: string, items: number): void => {
@@ -36,7 +41,7 @@ export async function attack({ port, count, seed, name }: AttackOptions): Promis
     while (!done()) {
       connections += 1;
       const random = seededRandom(seed, `${name} ${connections}`);
-      if (random.next() < 0.3) await sendRequests(port, random, add);
+      if (random.next() < 0.3) await sendRequests(port, random, add, unanswered);
       else {
         const kind = random.pick([...COMMON, ...(random.next() < 0.05 ? RARE : [])]);
         const raw = RAW_ATTACKS[kind](random);
@@ -46,7 +51,7 @@ export async function attack({ port, count, seed, name }: AttackOptions): Promis
     }
   };
   await Promise.all(Array.from({ length: PEERS }, peer));
-  return sent;
+  return { sent, unanswered };
 }
 
 const COMMON = ['noise', 'randomFrames', 'truncatedFrame', 'brokenMessage'] as const;
@@ -77,6 +82,7 @@ async function sendRequests(
   port: number,
   random: SeededRandom,
   add: (kind: string, items: number) => void,
+  unanswered: Record<string, number>,
 ): Promise<void> {
   const session = connectHttp2(`http://127.0.0.1:${port}`);
   session.on('error', () => {});
@@ -84,14 +90,15 @@ async function sendRequests(
     session.once('close', () => resolve());
   });
   const kinds = Object.keys(REQUEST_ATTACKS) as (keyof typeof REQUEST_ATTACKS)[];
+  const sendOne = async (kind: keyof typeof REQUEST_ATTACKS): Promise<void> => {
+    const answered = await send(session, REQUEST_ATTACKS[kind](random), random);
+    if (!answered) unanswered[kind] = (unanswered[kind] ?? 0) + 1;
+  };
   for (let round = random.integer(1, 4); round > 0; round -= 1) {
-    const ended: Promise<unknown>[] = [];
+    const ended: Promise<void>[] = [];
     for (let each = 0; each < 16 && !session.closed && !session.destroyed; each += 1) {
       const kind = random.pick(kinds);
-      const request = REQUEST_ATTACKS[kind](random);
-      ended.push(
-        send(session, request, random).then((answered) => answered || add(`${UNANSWERED} ${kind}`, 1)),
-      );
+      ended.push(sendOne(kind));
       add(kind, 1);
     }
     await Promise.all(ended);
