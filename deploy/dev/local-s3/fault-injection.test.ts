@@ -20,6 +20,8 @@ const upload = (s3: LocalS3, key: string, content: string | Uint8Array = 'conten
 
 const RESET = { code: expect.stringMatching(/^(ECONNRESET|EPIPE|UND_ERR_SOCKET)$/) };
 
+const WAIT = { timeout: 10_000 };
+
 describe('an injected fault', () => {
   test('answers the next requests that fit, then no more', async () => {
     const s3 = await tests.start();
@@ -69,8 +71,11 @@ describe('an injected fault', () => {
         'fetch failed',
       );
     }
-    expect(s3.requests.map(({ fault }) => fault)).toEqual([undefined, 'reset', 'store-then-reset']);
-    await vi.waitFor(async () => expect(await openFiles()).toEqual([]));
+    // A request is recorded when its connection has ended on the server's side as well.
+    await vi.waitFor(() => {
+      expect(s3.requests.map(({ fault }) => fault)).toEqual([undefined, 'reset', 'store-then-reset']);
+    }, WAIT);
+    await vi.waitFor(async () => expect(await openFiles()).toEqual([]), WAIT);
   });
 
   test('can be taken back', async () => {

@@ -86,7 +86,8 @@ export function toStatus(error: unknown): StatusObject {
     reason: UNEXPECTED_REASON,
     message: 'internal error; the request id finds the reason in the server log',
   };
-  const message = wire.message.slice(0, MAX_MESSAGE_LENGTH);
+  // Never half of a surrogate pair, which the percent-encoding of grpc-message would throw at.
+  const message = wire.message.slice(0, MAX_MESSAGE_LENGTH).replace(/[\uD800-\uDBFF]$/, '');
   const info = any(
     'ErrorInfo',
     ErrorInfo.encode({ reason: wire.reason, domain: ERROR_DOMAIN, metadata: { ...wire.metadata } }).finish(),
