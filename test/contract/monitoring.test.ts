@@ -36,9 +36,7 @@ const METRIC_ROW = /^\| `(\w+)` \| (?:counter|gauge|histogram) \|/gm;
 const exposed = await (async () => {
   const service = createMetrics(createCallNotebook()).registry.metrics();
   const text = `${await service}\n${await createArchiverMetrics().registry.metrics()}`;
-  const documented = [...read('deploy/monitoring/README.md').matchAll(METRIC_ROW)].map(
-    (row) => row[1],
-  );
+  const documented = [...read('deploy/monitoring/README.md').matchAll(METRIC_ROW)].map((row) => row[1]);
   const types = [...text.matchAll(/^# TYPE (\S+) (\w+)$/gm)];
   const histograms = types.filter(([, , type]) => type === 'histogram').map(([, name]) => name);
   return new Set([
@@ -69,9 +67,7 @@ describe('metrics are there', () => {
 test('every metric of ours is on the dashboard or in an alert', () => {
   const used = [...alerts, ...expressionsOf(dashboard, '5m')].flatMap(({ expr }) => metricsOf(expr));
   const families = new Set(used.map((name) => name.replace(/_(?:bucket|sum|count)$/, '')));
-  const documented = [...read('deploy/monitoring/README.md').matchAll(METRIC_ROW)].map(
-    (row) => row[1],
-  );
+  const documented = [...read('deploy/monitoring/README.md').matchAll(METRIC_ROW)].map((row) => row[1]);
   // grpc_server_started_total is for dashboards that exist elsewhere; handled_total says more.
   const unused = documented.filter((name) => !families.has(name ?? ''));
   expect(unused).toEqual(['grpc_server_started_total']);
@@ -135,12 +131,16 @@ describe('alerts', () => {
   const promtool = findPrometheusTool('promtool');
   if (promtool === undefined) console.log('SKIPPED unit tests of the alerts: no promtool on this machine');
 
-  test.skipIf(promtool === undefined)('pass their unit tests', () => {
-    const run = (...args: string[]): string =>
-      execFileSync(promtool ?? '', args, { cwd: join(root, 'deploy', 'monitoring'), encoding: 'utf8' });
-    expect(run('check', 'rules', 'alerts.yaml')).toContain(`SUCCESS: ${alerts.length} rules found`);
-    expect(run('test', 'rules', 'alerts.test.yaml')).toContain('SUCCESS');
-  }, 120_000);
+  test.skipIf(promtool === undefined)(
+    'pass their unit tests',
+    () => {
+      const run = (...args: string[]): string =>
+        execFileSync(promtool ?? '', args, { cwd: join(root, 'deploy', 'monitoring'), encoding: 'utf8' });
+      expect(run('check', 'rules', 'alerts.yaml')).toContain(`SUCCESS: ${alerts.length} rules found`);
+      expect(run('test', 'rules', 'alerts.test.yaml')).toContain('SUCCESS');
+    },
+    120_000,
+  );
 });
 
 describe('the dashboard check sees', () => {
