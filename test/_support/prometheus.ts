@@ -1,6 +1,6 @@
 /** A real Prometheus, which scrapes what the test names, and its query API. */
 import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -16,6 +16,9 @@ const FOLDERS = [
 const SCRAPE_INTERVAL = '3s';
 const EVALUATION_INTERVAL = '1s';
 const QUERY_TIMEOUT_MS = 10_000;
+
+/** Prometheus and promtool sync all they write, which takes minutes on a busy disk: in memory where that is possible. */
+export const SCRATCH = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 /** The path of an executable of Prometheus; undefined where there is none. */
 export const findPrometheusTool = (name: 'prometheus' | 'promtool'): string | undefined =>
@@ -64,7 +67,7 @@ export async function startPrometheus(
   ruleFile: string,
   targets: readonly number[],
 ): Promise<Prometheus> {
-  const directory = await mkdtemp(join(tmpdir(), 'sekai-prometheus-'));
+  const directory = await mkdtemp(join(SCRATCH, 'sekai-prometheus-'));
   const configFile = join(directory, 'prometheus.yml');
   await writeFile(configFile, stringify(configuration(ruleFile, targets)));
   const child = spawn(
