@@ -67,6 +67,7 @@ export async function startArchiver(
   const tracing = await openTracing(config.tracing, log);
   const work: Work = { config, overrides, log, metrics, tracing, ...bucket };
   const admin = await startAdminServer(config.adminListen, () => readiness(work.queue), metrics.registry);
+  log.info({ adminPort: admin.port }, 'Archive: health and metrics are served');
   const starting = new AbortController();
   const started = start(work, starting.signal);
   const failed = new Promise<Error>((resolve) => {

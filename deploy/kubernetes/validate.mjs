@@ -109,7 +109,9 @@ function main() {
   try {
     writeKubernetesSchemas(schemas, join(kubernetes, 'api/openapi-spec/swagger.json'));
     const custom = join(operator, 'example/prometheus-operator-crd');
-    writeCustomResourceSchemas(schemas, join(custom, 'monitoring.coreos.com_podmonitors.yaml'));
+    for (const kind of ['podmonitors', 'prometheusrules']) {
+      writeCustomResourceSchemas(schemas, join(custom, `monitoring.coreos.com_${kind}.yaml`));
+    }
     const rendered = readdirSync(join(here, 'rendered')).map((file) => join(here, 'rendered', file));
     const { good, output } = check(kubeconform, schemas, rendered);
     console.log(output.trim());

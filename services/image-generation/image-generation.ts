@@ -120,7 +120,8 @@ async function openWorkshop(
     deliveries,
     ...(overrides.pace ? { pace: overrides.pace } : {}),
   });
-  metrics.read({ admission, deliveries, deliveryMaxBytes: config.deliveryMaxBytes, handoff });
+  const { deliveryMaxBytes } = config;
+  metrics.read({ engineHealth: engine.health, admission, deliveries, deliveryMaxBytes, handoff });
   const archiving = handoff !== undefined;
   return {
     engine,

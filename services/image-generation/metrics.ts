@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { ByteBudget } from '../runtime/byte-budget.ts';
 import type { Admission } from './admission.ts';
 import type { GenerationObserver } from './generation-observer.ts';
+import type { EngineHealth } from './image-engine.ts';
 import type { CallNotebook } from './grpc/call-notes.ts';
 import type { CallObserver } from './grpc/call-observer.ts';
 import type { OpenArchive } from './handoff/open-archive.ts';
@@ -13,6 +14,8 @@ import { createHandOffMetrics, type HandOffSettled, readHandOff } from './metric
 
 /** What holds something that can be looked at. */
 export interface Holdings {
+  /** Undefined: the engine is always there. */
+  readonly engineHealth: Pick<EngineHealth, 'available'> | undefined;
   readonly admission: Pick<Admission, 'running' | 'queued'>;
   readonly deliveries: Pick<ByteBudget, 'bytesInUse'>;
   readonly deliveryMaxBytes: number;
@@ -38,9 +41,12 @@ export function createMetrics(notebook: CallNotebook): ServiceMetrics {
     calls: createCallMetrics(registry, notebook),
     generations: createGenerationMetrics(registry),
     handOffSettled: createHandOffMetrics(registry),
-    read({ admission, deliveries, deliveryMaxBytes, handoff }) {
+    read({ engineHealth, admission, deliveries, deliveryMaxBytes, handoff }) {
       const gauge = (name: string, help: string, read: () => number): void =>
         readGauge(registry, name, help, read);
+      gauge('sekai_engine_available', '1 while an image engine can be used', () =>
+        engineHealth === undefined || engineHealth.available ? 1 : 0,
+      );
       gauge('sekai_generations_running', 'Generations that run', () => admission.running);
       gauge('sekai_generations_queued', 'Generations that wait', () => admission.queued);
       gauge('sekai_delivery_bytes', 'Bytes of images being sent to callers', () => deliveries.bytesInUse);

@@ -35,6 +35,7 @@ test('of the image service', async () => {
   const readme = await readFile('deploy/monitoring/README.md', 'utf8');
   const metrics = createMetrics(createCallNotebook());
   metrics.read({
+    engineHealth: undefined,
     admission: { running: 0, queued: 0 },
     deliveries: { bytesInUse: 0 },
     deliveryMaxBytes: 0,

@@ -1,7 +1,8 @@
 /** Step: a nats-server to run, found or installed under .sekai/bin; nothing outside the clone is changed. */
-import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { environmentWithHome, Interrupted, run, StepFailure } from './command.mjs';
+import { unpackDebianPackage } from './debian-package.mjs';
 import { isExecutable, isOnPath } from './executable.mjs';
 
 /** Built with Go 1.26.8 on 22 Nov 2026. */
@@ -111,26 +112,14 @@ async function installWithGo(root, folder) {
   }
 }
 
-/**
- * Unpacks the distribution's package instead of installing it: that needs no root, and starts no system service
- * on port 4222. Only refreshing the package lists, when they are empty or too old, needs root.
- */
+/** Unpacked and not installed: that starts no system service on port 4222. */
 async function installWithApt(root, folder) {
   const scratch = makeScratch(root);
   try {
-    await run('apt-get', ['download', 'nats-server'], { cwd: scratch }).catch(async (error) => {
-      if (error instanceof Interrupted) throw error;
-      const rootPrefix = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
-      const [command, ...args] = [...rootPrefix, 'apt-get', 'update'];
-      await run(command, args, { cwd: scratch });
-      await run('apt-get', ['download', 'nats-server'], { cwd: scratch });
-    });
-    const [archive] = readdirSync(scratch).filter((name) => name.endsWith('.deb'));
-    if (archive === undefined) throw new StepFailure('apt-get download left no .deb file');
-    await run('dpkg-deb', ['-x', archive, 'unpacked'], { cwd: scratch });
-    const places = ['usr/sbin', 'usr/bin'].map((place) => join(scratch, 'unpacked', place, EXECUTABLE));
+    const unpacked = await unpackDebianPackage('nats-server', scratch);
+    const places = ['usr/sbin', 'usr/bin'].map((place) => join(unpacked, place, EXECUTABLE));
     const executable = places.find(isExecutable);
-    if (executable === undefined) throw new StepFailure(`${archive} has no nats-server in it`);
+    if (executable === undefined) throw new StepFailure('the package nats-server has no nats-server in it');
     moveTo(folder, executable);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
