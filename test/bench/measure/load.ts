@@ -78,10 +78,16 @@ function requestFrame(request: Partial<GenerateImageRequest>): Buffer {
 async function runH2load(frameFile: string, logFile: string, options: LoadOptions): Promise<LoadResult> {
   const { port, calls, connections, streams } = options;
   await rm(logFile, { force: true });
+  const plan = `-n ${calls} -c ${connections} -m ${streams} -t 1 -w ${WINDOW_BITS} -W ${WINDOW_BITS}`;
   const { stdout } = await run('h2load', [
-    ...['-n', String(calls), '-c', String(connections), '-m', String(streams), '-t', '1'],
-    ...['-w', String(WINDOW_BITS), '-W', String(WINDOW_BITS), '-d', frameFile, `--log-file=${logFile}`],
-    ...['-H', 'content-type: application/grpc', '-H', 'te: trailers'],
+    ...plan.split(' '),
+    '-d',
+    frameFile,
+    `--log-file=${logFile}`,
+    '-H',
+    'content-type: application/grpc',
+    '-H',
+    'te: trailers',
     `http://127.0.0.1:${port}${METHOD_PATH}`,
   ]);
   const seconds = /finished in ([\d.]+)(us|ms|s|m)/.exec(stdout);

@@ -39,7 +39,10 @@ export function openShelf(directory: string): SubjectShelf {
     const logFile = join(directory, `${name}.log`);
     const { PATH = '' } = process.env;
     const started = await startManagedProcess({
-      ...{ name, entry, readyMessage, logFile },
+      name,
+      entry,
+      readyMessage,
+      logFile,
       environment: { PATH, ...environment },
     });
     closers.push(() => started.stop());

@@ -7,7 +7,7 @@ export function reportTable({ machine, benches }: Report): string {
     const body = skipped === undefined ? columns(figures.map(row)) : `  skipped: ${skipped}`;
     return `${name}: ${title}\n${body}\n  leaves out: ${leavesOut}`;
   });
-  const facts = Object.entries(machine).map(([name, value]) => `${name}: ${String(value)}`);
+  const facts = Object.entries(machine).map(([name, value]) => `${name}: ${value}`);
   return `${facts.join('\n')}\n\n${blocks.join('\n\n')}\n`;
 }
 
