@@ -58,6 +58,10 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   say(`picture: ${picture}`);
 }
 
+// The processes that are measured end with this one, however it ends: their starters listen for `exit`.
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
+
 const listed = ALL_BENCHES.map(({ name }) => name).join(', ');
 await new Command('bench')
   .argument('[names...]', `which of ${listed}; all without`)

@@ -64,15 +64,15 @@ async function costOf(
   const load = { port: service.port, calls, connections, streams, minAnswerBytes: IMAGE_BYTES };
   const { cpu } = await cpuDuring([service.pid, archiver.pid, site.nats.pid], async () => {
     await generator.load(load);
-    await site.queueEmpty();
+    await site.queueAtMost(0);
   });
   const [perCallMs = 0, perPairMs = 0, natsMs = 0] = cpu.map((seconds) => (seconds * 1000) / calls);
   return { perCallMs, perPairMs, natsMs };
 }
 
 async function byArchived({ directory, rounds, quick, say }: BenchContext): Promise<Figure[]> {
-  const levels = quick ? [10, 1_000, 20_000] : [10, 1_000, 100_000];
-  const calls = quick ? 100 : 400;
+  const levels = quick ? [10, 1_000, 10_000] : [10, 1_000, 100_000];
+  const calls = quick ? 64 : 400;
   await using shelf = openShelf(directory);
   const generator = await createLoadGenerator(directory, FIXED_REQUEST);
   const sites: Record<string, Site> = {};
@@ -94,7 +94,7 @@ async function byArchived({ directory, rounds, quick, say }: BenchContext): Prom
 
 async function byCallers({ directory, rounds, quick, say }: BenchContext): Promise<Figure[]> {
   say('callers at once');
-  const calls = quick ? 128 : 512;
+  const calls = quick ? 64 : 512;
   await using shelf = openShelf(directory);
   const generator = await createLoadGenerator(directory, FIXED_REQUEST);
   const site = await openSite('callers', directory, shelf);

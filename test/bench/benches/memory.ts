@@ -41,17 +41,15 @@ async function archiverFigure({ directory, quick, say }: BenchContext): Promise<
   say('archiver');
   await using shelf = openShelf(directory);
   const site = await openArchiveSite('archiver', directory, shelf, S3_DELAY_MS);
-  const process = await shelf.archiver('archiver', {
+  const pairs = makePairs(AT_ONCE * (quick ? 1 : 3), LARGE_IMAGE_BYTES, 'large');
+  await site.publish(pairs.map((pair) => ({ pair, event: eventOf(pair, true) })));
+  const { pid } = await shelf.archiver('archiver', {
     ...site.archiverEnvironment,
     ARCHIVER_CONCURRENCY: String(AT_ONCE),
     // The default, 64 MiB, would let six at once.
     ARCHIVER_MAX_BYTES_IN_FLIGHT: String(AT_ONCE * (LARGE_IMAGE_BYTES + 10_000)),
   });
-  const pairs = makePairs(AT_ONCE * (quick ? 1 : 3), LARGE_IMAGE_BYTES, 'large');
-  await process.kill('SIGSTOP');
-  await site.publish(pairs.map((pair) => ({ pair, event: eventOf(pair, true) })));
-  await process.kill('SIGCONT');
-  await site.queueEmpty();
+  await site.queueAtMost(0);
   const target = { atMost: 320 };
-  return absolute({ what: 'archiver', unit: 'MB', ours: [await peakMemoryMb(process.pid)], target });
+  return absolute({ what: 'archiver', unit: 'MB', ours: [await peakMemoryMb(pid)], target });
 }

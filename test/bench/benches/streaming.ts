@@ -40,7 +40,7 @@ async function measureSize(
   const ours = await shelf.service('ours', FIXED_IMAGE_SERVICE, wide);
   const grpcJs = await shelf.peer('grpc-js', 'test/bench/peers/grpc-js-server.js', environment);
   const http2 = await shelf.peer('http2', 'test/bench/peers/http2-server.js', environment);
-  const calls = Math.max(CONNECTIONS * STREAMS * 4, Math.round((quick ? 250e6 : 1e9) / bytes));
+  const calls = Math.max(CONNECTIONS * STREAMS * 2, Math.round((quick ? 100e6 : 1e9) / bytes));
   const measure = async ({ port, pid }: Subject) => {
     const load = { port, calls, connections: CONNECTIONS, streams: STREAMS, minAnswerBytes: bytes };
     const { value, cpu } = await cpuDuring([pid], () => generator.load(load));

@@ -29,8 +29,11 @@ export interface ArchiveSite {
   publish(events: readonly { event: CheckedArchiveEvent; pair: Pair }[]): Promise<void>;
   /** Writes into the index that these images are archived. */
   fillIndex(imageHashes: readonly string[]): Promise<void>;
-  /** Resolves once no event is left in the queue. */
-  queueEmpty(): Promise<void>;
+  /** Waits until no more events than these are queued, or in an archiver's hands; fails after two minutes. */
+  queueAtMost(events: number): Promise<void>;
+  /** S3 answers nothing until `release`: archivers stand still with what they have in hand. */
+  hold(): Promise<unknown>;
+  release(): Promise<unknown>;
   /** Objects that S3 has taken so far. */
   uploads(): Promise<number>;
 }
@@ -38,7 +41,7 @@ export interface ArchiveSite {
 /** Publishes under way at once. */
 const AT_ONCE = 64;
 const POLL_MS = 10;
-const EMPTY_DEADLINE_MS = 120_000;
+const QUEUE_DEADLINE_MS = 120_000;
 
 export async function openArchiveSite(
   name: string,
@@ -54,6 +57,8 @@ export async function openArchiveSite(
   await ensureTopology(manager, { replicas: 1, onMismatch: () => {} });
   const sink = 'test/bench/subjects/s3-sink.js';
   const s3 = await shelf.peer(`${name}-s3`, sink, { BENCH_S3_DELAY_MS: String(s3DelayMs) });
+  const ask = async (path: string): Promise<string> =>
+    (await fetch(`http://127.0.0.1:${s3.port}${path}`)).text();
   return {
     nats,
     s3,
@@ -69,8 +74,10 @@ export async function openArchiveSite(
       const js = connection.jetstream();
       await inBatches(imageHashes, (hash) => js.publish(archivedSubject(hash), archivedPair(hash)));
     },
-    queueEmpty: () => queueEmpty(manager),
-    uploads: async () => Number(await (await fetch(`http://127.0.0.1:${s3.port}/uploads`)).text()),
+    queueAtMost: (events) => queueAtMost(manager, events),
+    hold: () => ask('/hold'),
+    release: () => ask('/release'),
+    uploads: async () => Number(await ask('/uploads')),
   };
 }
 
@@ -106,10 +113,12 @@ function archivedPair(imageHash: string): Uint8Array {
   return ArchivedPair.encode(pair).finish();
 }
 
-async function queueEmpty(manager: JetStreamManager): Promise<void> {
-  const deadline = Date.now() + EMPTY_DEADLINE_MS;
-  while ((await manager.streams.info(STREAM_EVENTS)).state.messages > 0) {
-    if (Date.now() > deadline) throw new Error('the queue did not get empty');
+async function queueAtMost(manager: JetStreamManager, events: number): Promise<void> {
+  const deadline = Date.now() + QUEUE_DEADLINE_MS;
+  while (Date.now() < deadline) {
+    const { messages } = (await manager.streams.info(STREAM_EVENTS)).state;
+    if (messages <= events) return;
     await sleep(POLL_MS);
   }
+  throw new Error(`more than ${events} events are still queued after ${QUEUE_DEADLINE_MS} ms`);
 }

@@ -38,12 +38,14 @@ export function openShelf(directory: string): SubjectShelf {
     await mkdir(directory, { recursive: true });
     const logFile = join(directory, `${name}.log`);
     const { PATH = '' } = process.env;
+    // As in our image: deploy/Dockerfile.
+    const image = { NODE_ENV: 'production', MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '4' };
     const started = await startManagedProcess({
       name,
       entry,
       readyMessage,
       logFile,
-      environment: { PATH, ...environment },
+      environment: { PATH, ...image, ...environment },
     });
     closers.push(() => started.stop());
     return started;

@@ -12,11 +12,14 @@ import { makePairs } from '../subjects/pairs.ts';
 export interface UndiciLoopOptions {
   readonly s3Port: number;
   readonly pairs: number;
+  /** Posted before the clock starts. */
+  readonly warmUpPairs: number;
   readonly imageBytes: number;
   readonly concurrency: number;
 }
 
-const { s3Port, pairs, imageBytes, concurrency } = JSON.parse(process.argv[2] ?? '{}') as UndiciLoopOptions;
+const options = JSON.parse(process.argv[2] ?? '{}') as UndiciLoopOptions;
+const { s3Port, pairs, warmUpPairs, imageBytes, concurrency } = options;
 const BUCKET = 'bench-bucket';
 const credentials = { accessKeyId: 'bench', secretAccessKey: 'bench' };
 
@@ -27,7 +30,7 @@ function form(key: string, contentType: string, bytes: Buffer) {
   return multipartForm(fields, { filename: 'file', contentType, bytes });
 }
 
-const jobs = makePairs(pairs, imageBytes, 'loop').map(({ image, record, imageHash }) => [
+const jobs = makePairs(warmUpPairs + pairs, imageBytes, 'loop').map(({ image, record, imageHash }) => [
   form(`output-${imageHash}.jpg`, 'image/jpeg', image),
   form(`input-${imageHash}.json`, 'application/json', record),
 ]);
@@ -42,13 +45,18 @@ async function post({ contentType, lengthBytes, body }: ReturnType<typeof form>)
   if (response.statusCode !== 204) throw new Error(`S3 answered ${response.statusCode}`);
 }
 
-async function lane(): Promise<void> {
-  for (let job = jobs.pop(); job !== undefined; job = jobs.pop()) for (const each of job) await post(each);
+async function postAll(from: number, to: number): Promise<void> {
+  const left = jobs.slice(from, to);
+  const lane = async (): Promise<void> => {
+    for (let job = left.pop(); job !== undefined; job = left.pop()) for (const each of job) await post(each);
+  };
+  await Promise.all(Array.from({ length: concurrency }, lane));
 }
 
+await postAll(0, warmUpPairs);
 const cpuBefore = process.cpuUsage();
 const started = performance.now();
-await Promise.all(Array.from({ length: concurrency }, lane));
+await postAll(warmUpPairs, warmUpPairs + pairs);
 const seconds = (performance.now() - started) / 1000;
 const { user, system } = process.cpuUsage(cpuBefore);
 await pool.close();
