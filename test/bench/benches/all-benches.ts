@@ -1,0 +1,19 @@
+import type { Bench } from '../bench.ts';
+import { archiveTax } from './archive-tax.ts';
+import { archiver } from './archiver.ts';
+import { growth } from './growth.ts';
+import { memory } from './memory.ts';
+import { start } from './start.ts';
+import { streaming } from './streaming.ts';
+import { threadPool } from './thread-pool.ts';
+
+/** In the order of issue 8. */
+export const ALL_BENCHES: readonly Bench[] = [
+  streaming,
+  archiveTax,
+  archiver,
+  growth,
+  start,
+  memory,
+  threadPool,
+];

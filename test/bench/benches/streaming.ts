@@ -1,0 +1,63 @@
+/** Bench 1: how fast ready bytes reach callers. */
+import type { Bench, BenchContext } from '../bench.ts';
+import { compared, type Figure } from '../measure/figures.ts';
+import { createLoadGenerator, type LoadGenerator } from '../measure/load.ts';
+import { cpuDuring } from '../measure/process-usage.ts';
+import { interleaved } from '../measure/rounds.ts';
+import { FIXED_IMAGE_SERVICE, FIXED_REQUEST, openShelf, type Subject } from '../measure/subjects.ts';
+
+const SIZES = [
+  { name: '300 KB', bytes: 300_000 },
+  { name: '1 MB', bytes: 1_000_000 },
+  { name: '8 MB', bytes: 8_000_000 },
+];
+const CONNECTIONS = 4;
+const STREAMS = 2;
+
+export const streaming: Bench = {
+  name: 'streaming',
+  title: 'Streaming of ready bytes (4 connections, 2 calls each, 1 MiB windows)',
+  leavesOut:
+    'engine and encoder; TLS; the archive; slow callers. The peers check, count, hash and log nothing. ' +
+    'Load and server share the machine.',
+  async run(context) {
+    const generator = await createLoadGenerator(context.directory, FIXED_REQUEST);
+    const figures: Figure[] = [];
+    for (const size of SIZES) figures.push(...(await measureSize(size, generator, context)));
+    return figures;
+  },
+};
+
+async function measureSize(
+  { name, bytes }: (typeof SIZES)[number],
+  generator: LoadGenerator,
+  { directory, rounds, quick, say }: BenchContext,
+): Promise<Figure[]> {
+  say(`${name} images`);
+  await using shelf = openShelf(directory);
+  const environment = { BENCH_IMAGE_BYTES: String(bytes) };
+  const wide = { ...environment, ENGINE_CONCURRENCY: '64' };
+  const ours = await shelf.service('ours', FIXED_IMAGE_SERVICE, wide);
+  const grpcJs = await shelf.peer('grpc-js', 'test/bench/peers/grpc-js-server.js', environment);
+  const http2 = await shelf.peer('http2', 'test/bench/peers/http2-server.js', environment);
+  const calls = Math.max(CONNECTIONS * STREAMS * 2, Math.round((quick ? 100e6 : 1e9) / bytes));
+  const measure = async ({ port, pid }: Subject) => {
+    const load = { port, calls, connections: CONNECTIONS, streams: STREAMS, minAnswerBytes: bytes };
+    const { value, cpu } = await cpuDuring([pid], () => generator.load(load));
+    return { rate: value.megabytesPerSecond, cpuMs: ((cpu[0] ?? 0) * 1000) / calls };
+  };
+  const found = await interleaved(rounds, {
+    ours: () => measure(ours),
+    grpcJs: () => measure(grpcJs),
+    http2: () => measure(http2),
+  });
+  const rates = (of: keyof typeof found): number[] => found[of].map(({ rate }) => rate);
+  const cpus = (of: keyof typeof found): number[] => found[of].map(({ cpuMs }) => cpuMs);
+  const throughput = { what: `${name}: throughput`, unit: 'MB/s', ours: rates('ours') };
+  const cpu = { what: `${name}: CPU per call`, unit: 'ms', ours: cpus('ours') };
+  return [
+    compared({ ...throughput, target: { atLeast: 0.9 } }, 'hand-tuned grpc-js', rates('grpcJs')),
+    compared({ ...throughput, target: { atLeast: 0.5 } }, 'raw node:http2', rates('http2')),
+    compared(cpu, 'hand-tuned grpc-js', cpus('grpcJs')),
+  ];
+}

@@ -1,0 +1,49 @@
+/** The figures as text, one block for each bench. */
+import type { Figure, Summary, Target } from '../measure/figures.ts';
+import type { Report } from './report.ts';
+
+export function reportTable({ machine, benches }: Report): string {
+  const blocks = benches.map(({ name, title, leavesOut, figures, skipped }) => {
+    const body = skipped === undefined ? columns(figures.map(row)) : `  skipped: ${skipped}`;
+    return `${name}: ${title}\n${body}\n  leaves out: ${leavesOut}`;
+  });
+  const facts = Object.entries(machine).map(([name, value]) => `${name}: ${value}`);
+  return `${facts.join('\n')}\n\n${blocks.join('\n\n')}\n`;
+}
+
+const HEADER = ['', 'ours', 'compared with', '', 'ratio', 'target', ''];
+
+function row({ what, unit, ours, against, target, verdict }: Figure): string[] {
+  return [
+    what,
+    `${spread(ours)} ${unit}`,
+    against?.name ?? '',
+    against === undefined ? '' : `${spread(against.values)} ${unit}`,
+    against === undefined ? '' : spread(against.ratio),
+    targetText(target),
+    verdict,
+  ];
+}
+
+/** Median, then the range of all rounds. */
+export const spread = ({ median, min, max }: Summary): string =>
+  `${short(median)} (${short(min)}–${short(max)})`;
+
+export const targetText = (target: Target | undefined): string => {
+  if (target === undefined) return '';
+  return 'atLeast' in target ? `≥ ${target.atLeast}` : `≤ ${target.atMost}`;
+};
+
+/** Three digits are what a busy machine can vouch for. */
+export function short(value: number): string {
+  if (!Number.isFinite(value)) return '–';
+  return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}
+
+function columns(rows: readonly (readonly string[])[]): string {
+  const all = [HEADER, ...rows];
+  const widths = HEADER.map((_, index) => Math.max(...all.map((cells) => cells[index]?.length ?? 0)));
+  return all
+    .map((cells) => `  ${cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ')}`.trimEnd())
+    .join('\n');
+}
