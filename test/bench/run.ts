@@ -7,7 +7,7 @@ import type { Bench } from './bench.ts';
 import { ALL_BENCHES } from './benches/all-benches.ts';
 import { drawPicture } from './report/picture.ts';
 import { type BenchReport, describeMachine, loadAverage } from './report/report.ts';
-import { reportTable } from './report/table.ts';
+import { benchText, machineText } from './report/table.ts';
 
 interface Flags {
   readonly quick?: boolean;
@@ -45,13 +45,18 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   const rounds = Math.max(MIN_ROUNDS, Number(flags.rounds));
   const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])];
   const machine = await describeMachine(command.join(' '), rounds);
+  const print = (text: string): void => void (flags.json || process.stdout.write(text));
   const benches: BenchReport[] = [];
+  print(machineText(machine));
   for (const bench of ALL_BENCHES) {
     if (names.length > 0 && !names.includes(bench.name)) continue;
-    benches.push(await runBench(bench, rounds, flags.quick ?? false));
+    const found = await runBench(bench, rounds, flags.quick ?? false);
+    benches.push(found);
+    print(benchText(found));
   }
   const report = { machine: { ...machine, 'load average at the end': loadAverage() }, benches };
-  process.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : reportTable(report));
+  if (flags.json) process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+  else print(`\nload average at the end: ${loadAverage()}\n`);
   const picture = flags.picture ?? join('.sekai', 'bench', 'bench.png');
   await mkdir(join(picture, '..'), { recursive: true });
   await writeFile(picture, await drawPicture(report));

@@ -1,14 +1,15 @@
 /** The figures as text, one block for each bench. */
 import type { Figure, Summary, Target } from '../measure/figures.ts';
-import type { Report } from './report.ts';
+import type { BenchReport, Report } from './report.ts';
 
-export function reportTable({ machine, benches }: Report): string {
-  const blocks = benches.map(({ name, title, leavesOut, figures, skipped }) => {
-    const body = skipped === undefined ? columns(figures.map(row)) : `  skipped: ${skipped}`;
-    return `${name}: ${title}\n${body}\n  leaves out: ${leavesOut}`;
-  });
-  const facts = Object.entries(machine).map(([name, value]) => `${name}: ${value}`);
-  return `${facts.join('\n')}\n\n${blocks.join('\n\n')}\n`;
+export const machineText = (machine: Report['machine']): string =>
+  `${Object.entries(machine)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join('\n')}\n`;
+
+export function benchText({ name, title, leavesOut, figures, skipped }: BenchReport): string {
+  const body = skipped === undefined ? columns(figures.map(row)) : `  skipped: ${skipped}`;
+  return `\n${name}: ${title}\n${body}\n  leaves out: ${leavesOut}\n`;
 }
 
 const HEADER = ['', 'ours', 'compared with', '', 'ratio', 'target', ''];
