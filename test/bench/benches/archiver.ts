@@ -71,7 +71,7 @@ interface Spent {
 
 /**
  * Fills the queue while S3 holds the archiver with some pairs that it has in hand, and measures from S3's release
- * until nothing is queued. Stopping its process instead would lose what NATS sends it, for half a minute.
+ * until nothing is queued. A process that is stopped instead may be sent events that come again only when their ack_wait is over.
  */
 async function archiveAll(
   process: ManagedProcess,
