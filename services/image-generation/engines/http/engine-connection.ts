@@ -3,6 +3,7 @@ import { derivedSignal } from '../../../runtime/derived-signal.ts';
 import { EngineError } from '../../errors.ts';
 import { engineError, networkFailure } from './engine-failure.ts';
 import type { ApiKey } from './api-key.ts';
+import { readEngineAddress } from './engine-address.ts';
 import { retryAfter } from './retry-after.ts';
 
 /** Below uvicorn's 5 s, or requests meet a connection that the other side is closing. */
@@ -71,10 +72,8 @@ export interface EngineConnectionOptions {
 }
 
 export function createEngineConnection(options: EngineConnectionOptions): EngineConnection {
-  const { origin, pathname, username, password } = new URL(options.url);
-  const prefix = pathname.replace(/\/+$/, '');
-  const login = decodeURIComponent(`${username}:${password}`);
-  const basic = username === '' ? undefined : `Basic ${Buffer.from(login).toString('base64')}`;
+  const address = readEngineAddress(options.url);
+  const { origin, prefix } = address;
   const pool = new Pool(origin, {
     connections: options.connections,
     connect: { timeout: CONNECT_TIMEOUT_MS },
@@ -84,7 +83,7 @@ export function createEngineConnection(options: EngineConnectionOptions): Engine
   });
   const send = async (request: EngineRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> => {
     const key = await options.apiKey();
-    const authorization = key === undefined ? basic : `Bearer ${key}`;
+    const authorization = address.authorization(key);
     return pool.request({
       method: request.method,
       path: `${prefix}${request.path}`,

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { buildConnector, Client, WebSocket } from 'undici';
 import type { ApiKey } from './api-key.ts';
+import { readEngineAddress } from './engine-address.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 /** From the request to the engine's consent, ms. */
@@ -28,8 +29,8 @@ export interface EngineSocket {
 }
 
 export function openEngineSocket(options: EngineSocketOptions): EngineSocket {
-  const { origin, pathname, username, password } = new URL(options.url);
-  const prefix = pathname.replace(/\/+$/, '');
+  const address = readEngineAddress(options.url);
+  const { origin, prefix } = address;
   const connector = buildConnector({ timeout: CONNECT_TIMEOUT_MS });
   let raw: Socket | undefined;
   let socket: WebSocket | undefined;
@@ -64,9 +65,7 @@ export function openEngineSocket(options: EngineSocketOptions): EngineSocket {
   const open = async (): Promise<void> => {
     const key = await options.apiKey();
     if (closed) return;
-    const login = Buffer.from(decodeURIComponent(`${username}:${password}`)).toString('base64');
-    const basic = username === '' ? undefined : `Basic ${login}`;
-    const authorization = key === undefined ? basic : `Bearer ${key}`;
+    const authorization = address.authorization(key);
     socket = new WebSocket(`${origin.replace(/^http/, 'ws')}${prefix}${options.path}`, {
       dispatcher: client,
       ...(authorization === undefined ? {} : { headers: { authorization } }),
