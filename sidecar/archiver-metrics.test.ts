@@ -123,8 +123,11 @@ test('uploads, a duplicate, retries, dead letters and a newer event are counted 
 
   const after = await scrapeUntil(archiver, (it) => {
     expect(pairs(it)).toEqual({ uploaded: 3, duplicate: 1 });
-    expect(it.value('sekai_archiver_queue_ack_pending')).toBe(1);
     expect(it.value('sekai_archiver_in_flight')).toBe(0);
+    // Stream and consumer are asked one after the other: one look may see an event here and no longer there.
+    expect(it.value('sekai_archiver_queue_ack_pending')).toBe(1);
+    expect(it.value('sekai_archiver_queue_events')).toBe(1);
+    expect(it.value('sekai_archiver_queue_pending')).toBe(0);
   });
   expect(after.by('sekai_archiver_retries_total', 'class')).toEqual({ newer_schema: 1, target: 1 });
   expect(after.by('sekai_archiver_target_faults_total', 'kind')).toEqual({ permission: 1 });
@@ -141,8 +144,6 @@ test('uploads, a duplicate, retries, dead letters and a newer event are counted 
     Date.now() / 1_000,
   );
   expect(after.value('sekai_archiver_queue_seen_timestamp_seconds')).toBeGreaterThanOrEqual(startSeconds);
-  expect(after.value('sekai_archiver_queue_events')).toBe(1);
-  expect(after.value('sekai_archiver_queue_pending')).toBe(0);
   expect(after.value('sekai_archiver_bytes_in_flight')).toBe(0);
   expect(after.value('sekai_archiver_breaker_open')).toBe(0);
   expect(after.value('sekai_archiver_nats_connected')).toBe(1);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { STREAM_BLOBS } from '../../proto/archive-event.ts';
+import { ArchivedPair, STREAM_BLOBS } from '../../proto/archive-event.ts';
 import { createLogger } from '../../services/runtime/logger.ts';
 import {
   messageCount,
@@ -14,7 +14,7 @@ import { natsServerBinaries } from '../../test/_support/nats-binaries.ts';
 import { startArchiver } from '../archiver.ts';
 import { readArchiverConfig } from '../config.ts';
 import { WATCHDOG_TIMINGS } from './consumer-watchdog.ts';
-import { createSweepClock } from './orphan-sweep.ts';
+import { createSweepClock, sweepOrphans } from './orphan-sweep.ts';
 
 it('purges chunks of archived images that a killed server has brought back, and no others', async () => {
   const bench = await openArchiveBench(natsServerBinaries()[0]?.binary ?? '');
@@ -47,6 +47,24 @@ it('purges chunks of archived images that a killed server has brought back, and 
   await archiver.stop();
   await bench.close();
 }, 40_000);
+
+it('deletes one by one what a purge says it has purged and has not', async () => {
+  const bench = await openArchiveBench(natsServerBinaries()[0]?.binary ?? '');
+  const image = testImage(600_000);
+  const event = testEvent(image, { chunkBytes: 256 * 1024 });
+  await publishEvent(bench.connection, event, image);
+  expect(await messageCount(bench.jsm, STREAM_BLOBS)).toBe(3);
+  const purged: string[] = [];
+  const parts = {
+    jsm: bench.jsm,
+    index: { get: async () => ArchivedPair.decode(new Uint8Array()) },
+    chunks: { purge: async (hash: string) => void purged.push(hash) },
+  };
+  expect(await sweepOrphans(parts, new AbortController().signal)).toBe(1);
+  expect(purged).toEqual([image.hash]);
+  expect(await messageCount(bench.jsm, STREAM_BLOBS)).toBe(0);
+  await bench.close();
+}, 20_000);
 
 it('sweeps at the start, after a restart of the server, and once in a while', () => {
   const isDue = createSweepClock(1_000);

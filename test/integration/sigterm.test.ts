@@ -42,11 +42,14 @@ const startService = (natsUrl: string): Promise<ManagedProcess> =>
 const targetOf = ({ ready }: ManagedProcess): string => `127.0.0.1:${String(ready['grpcPort'])}`;
 const spooled = (): Promise<string[]> => readdir(join(directory, 'spool', QUEUE_FOLDER));
 
-/** Calls that each have more to read than connections hold. */
+/**
+ * Calls that each have more to read than is read ahead of them: 16 messages of 16 KiB that a paused client's stream
+ * takes all the same, and 64 KiB of window. These images have 50 messages.
+ */
 const callsInTheMiddle = (service: ManagedProcess, calls: number) =>
   Promise.all(
     Array.from({ length: calls }, (_, seed) => {
-      const size = { width: 384, height: 384, imageQuality: 100 };
+      const size = { width: 768, height: 768, imageQuality: 100 };
       return callAndPause(targetOf(service), wireRequest({ seed, steps: 1, ...size }));
     }),
   );
