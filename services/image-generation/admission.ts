@@ -159,6 +159,8 @@ function placeOf(job: Job, leave: (job: Job) => void): Place {
       return job.state === 'queued';
     },
     async admitted(signal, onMoved = () => {}) {
+      signal.throwIfAborted();
+      if (job.state === 'running') return;
       job.moved = onMoved;
       await untilAborted(job.turn, signal);
     },

@@ -24,8 +24,6 @@ export async function* pacedUpdates<R>(
 ): AsyncGenerator<JobUpdate, R, undefined> {
   const leaving = derivedSignal(call);
   const bell = createBell();
-  // One for each call: Node warns of a leak when more than ten listen to one signal.
-  const never = new AbortController().signal;
   const desk = createUpdateDesk(options);
   const report: Report = (update) => {
     desk.put(update);
@@ -45,7 +43,7 @@ export async function* pacedUpdates<R>(
       const update = state() === 'done' ? desk.takeLast() : (desk.take(now) ?? desk.beat(now, options.quiet));
       if (update !== undefined) yield update;
       else if (state() === 'done') break;
-      else await bell.wait(desk.dueInMs(performance.now()), never);
+      else await bell.wait(desk.dueInMs(performance.now()));
     }
     return await working;
   } finally {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type DestinationStream, type Logger, pino } from 'pino';
 
 export type { Logger } from 'pino';
@@ -40,6 +40,6 @@ export function createLogger(service: string, level: LogLevel, destination?: Des
 export function promptFacts(prompt: string): { promptBytes: number; promptHash: string } {
   return {
     promptBytes: Buffer.byteLength(prompt),
-    promptHash: createHash('sha256').update(prompt).digest('hex').slice(0, 16),
+    promptHash: hash('sha256', prompt).slice(0, 16),
   };
 }

@@ -1,19 +1,12 @@
-import {
-  type Metadata,
-  ResponderBuilder,
-  type ServerInterceptor,
-  ServerInterceptingCall,
-  type ServerInterceptingCallInterface,
-  ServerListenerBuilder,
-} from '@grpc/grpc-js';
+import type { ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import { createLineBudget } from '../../runtime/line-budget.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { UnauthenticatedError } from '../errors.ts';
 import type { BearerTokens } from './bearer-tokens.ts';
+import type { ArrivingCall, CallCheck } from './call-gate.ts';
 import type { CallNotebook } from './call-notes.ts';
 import { setCaller } from './caller.ts';
 import { certificateName } from './certificate-name.ts';
-import { toStatus } from './status.ts';
 
 export interface AuthenticationOptions {
   /** The tokens of now; undefined when none are asked for. */
@@ -30,59 +23,38 @@ const HEALTH = '/grpc.health.v1.Health/';
 
 /**
  * Lets only callers through that show what is configured, whatever method they call, and names them for
- * `callerOf`. No handler and no later interceptor sees the `authorization` header.
+ * `callerOf`. No handler and no later check sees the `authorization` header.
  */
-export function createAuthentication(options: AuthenticationOptions): ServerInterceptor {
+export function createAuthentication(options: AuthenticationOptions): CallCheck {
+  const { logger, notebook } = options;
   const lines = createLineBudget();
-  const refuse = (
-    method: string,
-    call: ServerInterceptingCallInterface,
-    error: UnauthenticatedError,
-  ): void => {
-    lines.spend((leftOut) => {
-      const facts = {
-        method,
-        reason: error.reason,
-        peer: call.getPeer(),
-        certificate: nameOfCertificate(call),
-      };
-      options.logger.warn({ ...facts, leftOut }, 'call refused: not authenticated');
-    });
-    call.sendStatus(toStatus(error));
-  };
-  return ({ path }, call) => {
-    const listener = new ServerListenerBuilder()
-      .withOnReceiveMetadata((metadata, next) => {
-        const shown = metadata.get('authorization');
-        metadata.remove('authorization');
-        const caller = authenticate(path, shown, call, options);
-        const { notebook } = options;
-        if (caller instanceof UnauthenticatedError) {
-          notebook.note({ metadata }, { reason: caller.reason });
-          // Without `next` the handler never starts.
-          return refuse(path, call, caller);
-        }
-        if (caller !== undefined) {
-          notebook.note({ metadata }, { caller });
-          setCaller(metadata, caller);
-        }
-        next(metadata);
-      })
-      .build();
-    return new ServerInterceptingCall(
-      call,
-      new ResponderBuilder().withStart((next) => next(listener)).build(),
-    );
+  return (arriving) => {
+    const { path: method, metadata, call } = arriving;
+    const caller = authenticate(arriving, options);
+    if (caller instanceof UnauthenticatedError) {
+      const { reason } = caller;
+      notebook.note({ metadata }, { reason });
+      lines.spend((leftOut) => {
+        const facts = { method, reason, peer: call.getPeer(), certificate: nameOfCertificate(call) };
+        logger.warn({ ...facts, leftOut }, 'call refused: not authenticated');
+      });
+      return caller;
+    }
+    if (caller !== undefined) {
+      notebook.note({ metadata }, { caller });
+      setCaller(metadata, caller);
+    }
+    return undefined;
   };
 }
 
 /** The caller's name, undefined when nothing names it, or why it is refused. */
 function authenticate(
-  path: string,
-  shown: ReturnType<Metadata['get']>,
-  call: ServerInterceptingCallInterface,
+  { path, metadata, call }: ArrivingCall,
   { tokens, certificateRequired }: AuthenticationOptions,
 ): string | undefined | UnauthenticatedError {
+  const shown = metadata.get('authorization');
+  metadata.remove('authorization');
   const certificate = certificateRequired ? nameOfCertificate(call) : undefined;
   if (certificateRequired && certificate === undefined) {
     return new UnauthenticatedError('CERTIFICATE_REQUIRED', 'a client certificate with a name is required');

@@ -1,12 +1,6 @@
-import {
-  type Metadata,
-  ResponderBuilder,
-  type ServerInterceptor,
-  ServerInterceptingCall,
-  ServerListenerBuilder,
-} from '@grpc/grpc-js';
+import type { Metadata } from '@grpc/grpc-js';
 import { MetadataTooLargeError } from '../errors.ts';
-import { toStatus } from './status.ts';
+import type { CallCheck } from './call-gate.ts';
 
 /** As grpc-core's hard limit. Node itself stops at 128 headers and somewhere between 70 and 100 KB (measured). */
 export const MAX_METADATA_BYTES = 16 * 1024;
@@ -14,15 +8,8 @@ export const MAX_METADATA_BYTES = 16 * 1024;
 const HEADER_OVERHEAD_BYTES = 32;
 
 /** Refuses calls with more metadata than anybody needs, before it is looked at. */
-export const limitMetadata: ServerInterceptor = (_method, call) => {
-  const listener = new ServerListenerBuilder()
-    .withOnReceiveMetadata((metadata, next) => {
-      if (sizeOf(metadata) <= MAX_METADATA_BYTES) next(metadata);
-      else call.sendStatus(toStatus(new MetadataTooLargeError(MAX_METADATA_BYTES)));
-    })
-    .build();
-  return new ServerInterceptingCall(call, new ResponderBuilder().withStart((next) => next(listener)).build());
-};
+export const limitMetadata: CallCheck = ({ metadata }) =>
+  sizeOf(metadata) <= MAX_METADATA_BYTES ? undefined : new MetadataTooLargeError(MAX_METADATA_BYTES);
 
 function sizeOf(metadata: Metadata): number {
   let bytes = 0;

@@ -1,8 +1,8 @@
-import type { ServerInterceptor } from '@grpc/grpc-js';
 import type { Logger } from '../../runtime/logger.ts';
 import { watchFiles } from '../../runtime/watched-files.ts';
 import { createAuthentication } from './authentication.ts';
 import { parseBearerTokens } from './bearer-tokens.ts';
+import type { CallCheck } from './call-gate.ts';
 import type { CallNotebook } from './call-notes.ts';
 import { parseTlsCredentials, type TlsCredentials, type TlsFiles, tlsPaths } from './tls-credentials.ts';
 
@@ -17,7 +17,7 @@ export interface SecureAccessConfig {
 
 /** Who may call, and over what; kept up to date with the files. */
 export interface SecureAccess {
-  readonly authentication: ServerInterceptor;
+  readonly authentication: CallCheck;
   /** The credentials of now; undefined without TLS. */
   readonly credentials: TlsCredentials | undefined;
   readonly clientCertificates: boolean;

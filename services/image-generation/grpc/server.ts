@@ -6,6 +6,7 @@ import {
 } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import type { ListenAddress } from '../../runtime/environment.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { callGate } from './call-gate.ts';
 import type { CallNotebook } from './call-notes.ts';
 import type { CallObserver } from './call-observer.ts';
 import { serialiseResponse } from './chunk-serializer.ts';
@@ -103,8 +104,7 @@ export async function startGrpcServer(
     interceptors: [
       // The first is the nearest to the wire: what the later ones refuse is observed as well.
       observeCalls({ observers, sizes, maxCallMs, onFault }),
-      limitMetadata,
-      access.authentication,
+      callGate([limitMetadata, access.authentication]),
     ],
   });
   observeUnknownMethods(server, (call, unknownPath) => notebook.note(call, { unknownPath }));

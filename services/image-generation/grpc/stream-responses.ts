@@ -1,5 +1,4 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
-import { untilAborted } from '../../runtime/until-aborted.ts';
 import type { CallSignal } from './call-signal.ts';
 import { toStatus } from './status.ts';
 
@@ -21,13 +20,11 @@ export async function streamResponses<Response>(
   responses: AsyncIterable<Response>,
   { signal, settle }: CallSignal,
 ): Promise<unknown> {
-  const waiting: Promise<void>[] = [];
+  const write = pacedWrites(call, signal);
   try {
     for await (const response of responses) {
       signal.throwIfAborted();
-      waiting.push(write(call, response));
-      // After a cancel nothing is written any more; the signal ends the wait.
-      if (waiting.length > MAX_WAITING) await untilAborted(Promise.resolve(waiting.shift()), signal);
+      await write(response);
     }
     signal.throwIfAborted();
     settle();
@@ -42,9 +39,25 @@ export async function streamResponses<Response>(
   }
 }
 
-/** Writes a message; resolves when the stream has taken it over for sending. */
-function write<Response>(call: ServerWritableStream<unknown, Response>, response: Response): Promise<void> {
-  return new Promise((resolve) => {
-    call.write(response, () => resolve());
-  });
+/**
+ * Writes a message; resolves when the next may come, which after a cancel, when nothing is sent any more, is at once.
+ * One listener for the whole call: one for each message was a tenth of a small call's CPU.
+ */
+function pacedWrites<Response>(
+  call: ServerWritableStream<unknown, Response>,
+  signal: AbortSignal,
+): (response: Response) => Promise<void> | undefined {
+  let waiting = 0;
+  let goOn = (): void => {};
+  const sent = (): void => {
+    waiting -= 1;
+    goOn();
+  };
+  signal.addEventListener('abort', () => goOn(), { once: true });
+  return (response) => {
+    waiting += 1;
+    call.write(response, sent);
+    if (waiting <= MAX_WAITING || signal.aborted) return undefined;
+    return new Promise((resolve) => (goOn = resolve));
+  };
 }
