@@ -14,7 +14,7 @@ export function createMessageSizes(): MessageSizes {
     ...method,
     responseSerialize: (message) => {
       const bytes = method.responseSerialize(message);
-      sizes.set(message, bytes.length);
+      sizes.set(message, bytes.byteLength);
       return bytes;
     },
   });
