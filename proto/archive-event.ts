@@ -2,6 +2,7 @@
  * The hand-written half of the archive contract: names, limits, encoding with checks. Pure; both sides use it.
  * The streams, the KV bucket and the consumer themselves are data in deploy/nats/.
  */
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { ArchiveEvent } from './gen/sekai/archive/v1/archive_event.ts';
 
 export {
@@ -126,9 +127,16 @@ export interface ChunkedImage {
   readonly chunkBytes: number;
 }
 
-/** Encodes an event; the result is the message's payload. */
+/** Field of `inline_image`, the last one that an event with an image inline has. */
+const INLINE_IMAGE_FIELD = 9;
+
+/**
+ * Encodes an event; the result is the message's payload. An inline image is appended by hand: the generated encoder
+ * copies it three times.
+ */
 export function encodeArchiveEvent(event: CheckedArchiveEvent): Uint8Array {
-  return ArchiveEvent.encode({
+  const { image } = event;
+  const fields = ArchiveEvent.encode({
     schemaVersion: SCHEMA_VERSION,
     handoffId: event.handoffId,
     imageHash: event.imageHash,
@@ -138,13 +146,15 @@ export function encodeArchiveEvent(event: CheckedArchiveEvent): Uint8Array {
     createTime: event.createTime,
     inputRecord: event.inputRecord,
     image:
-      event.image.kind === 'inline'
-        ? { $case: 'inlineImage', value: event.image.bytes }
-        : {
-            $case: 'chunks',
-            value: { chunkCount: event.image.chunkCount, chunkSizeBytes: event.image.chunkBytes },
-          },
+      image.kind === 'inline'
+        ? undefined
+        : { $case: 'chunks', value: { chunkCount: image.chunkCount, chunkSizeBytes: image.chunkBytes } },
   }).finish();
+  if (image.kind === 'chunked') return fields;
+  const head = new BinaryWriter()
+    .tag(INLINE_IMAGE_FIELD, WireType.LengthDelimited)
+    .uint32(image.bytes.length);
+  return Buffer.concat([fields, head.finish(), image.bytes]);
 }
 
 /**

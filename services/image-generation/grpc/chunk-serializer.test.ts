@@ -90,5 +90,5 @@ test('grpc-js asks a serialised chunk for nothing but its length and a copy', as
   server.forceShutdown();
   expect(error).toBeUndefined();
   expect(bytes.equals(Buffer.alloc(100, 7))).toBe(true);
-  expect([...asked].toSorted()).toEqual(['byteLength', 'copy']);
+  expect(asked).toEqual(new Set(['byteLength', 'copy']));
 });

@@ -3,7 +3,7 @@ import { backoffDelayMs } from '../../runtime/backoff.ts';
 import { type Bell, createBell } from '../../runtime/bell.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Circuit } from './circuit.ts';
-import { DamagedHandOffError, type HandOffPublisher, PublishError } from './handoff-publisher.ts';
+import { type HandOffPublisher, PublishError } from './handoff-publisher.ts';
 import { DamagedSpoolFileError, type SpooledHandOff } from './spool-file.ts';
 import type { Spool, SpoolEntry } from './spool.ts';
 
@@ -149,7 +149,7 @@ async function drainItem(
       return 'done';
     } catch (error) {
       if (stopping.aborted) return 'later';
-      if (isDamage(error)) {
+      if (error instanceof DamagedSpoolFileError) {
         await settleDamaged(item, dependencies, error);
         return 'done';
       }
@@ -173,9 +173,6 @@ function isPrompt({ addedAtMs }: Item, startedAtMs: number, isLast: boolean, pro
   const now = performance.now();
   return now - addedAtMs <= promptMs || (isLast && now - startedAtMs <= promptMs);
 }
-
-const isDamage = (error: unknown): boolean =>
-  error instanceof DamagedSpoolFileError || error instanceof DamagedHandOffError;
 
 async function settlePublished(
   { entry, settled }: Item,

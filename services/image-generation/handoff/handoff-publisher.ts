@@ -8,7 +8,6 @@ export interface HandOffPublisher {
    * after a failure, also by another process: the pair is queued once.
    * @throws {PublishError} when the broker is at fault: its outcome may be unknown; repeat.
    * @throws the signal's reason when it aborts between two messages: repeat, in another process.
-   * @throws {DamagedHandOffError} when the image does not have its hash: never repeat.
    */
   publish(handOff: SpooledHandOff, signal?: AbortSignal): Promise<void>;
   /** Calls `listener` whenever the connection comes or goes. */
@@ -27,9 +26,4 @@ export class PublishError extends Error {
     super(message, options);
     this.failure = failure;
   }
-}
-
-/** The image's bytes do not have the hash they were handed over with. */
-export class DamagedHandOffError extends Error {
-  override readonly name = 'DamagedHandOffError';
 }

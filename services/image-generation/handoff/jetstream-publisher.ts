@@ -20,8 +20,7 @@ import {
 } from '../../../proto/archive-event.ts';
 import { chunksOf } from '../chunks.ts';
 import { type Span, type TraceCarrier, type Tracing } from '../../runtime/tracing/tracing.ts';
-import { sha256 } from '../../runtime/sha256.ts';
-import { DamagedHandOffError, type HandOffPublisher, PublishError } from './handoff-publisher.ts';
+import { type HandOffPublisher, PublishError } from './handoff-publisher.ts';
 import type { JetStreamConnection } from './jetstream-connection.ts';
 import type { SpooledHandOff } from './spool-file.ts';
 
@@ -46,7 +45,6 @@ export function createJetStreamPublisher(
     onConnectionChange: (listener) => connection.onChange(listener),
     close: () => connection.close(),
     async publish(handOff, signal) {
-      await checkHash(handOff);
       const nats = connection.current;
       // The library would drop what is published now, without a word.
       if (nats === undefined) throw new PublishError('disconnected', 'NATS is not connected');
@@ -84,11 +82,6 @@ async function tracedSend(
     span.end({ errorType: asPublishError(error).failure });
     throw error;
   }
-}
-
-async function checkHash({ image, imageHash, handoffId }: SpooledHandOff): Promise<void> {
-  const hash = (await sha256(image)).toString('hex');
-  if (hash !== imageHash) throw new DamagedHandOffError(`image of hand-off ${handoffId} has hash ${hash}`);
 }
 
 async function publishPair(

@@ -1,10 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodeArchiveEvent } from '../../../proto/archive-event.ts';
 import {
+  DamagedSpoolFileError,
   QUEUE_FOLDER,
   readSpoolFile,
   spoolFileBytes,
@@ -75,4 +76,14 @@ test('a file from before there were traces is read', async () => {
   const path = join(directory, QUEUE_FOLDER, 'old.handoff');
   await writeFile(path, Buffer.concat([Buffer.from('SKH1'), length, event, image]));
   expect(await readSpoolFile(directory, 'old.handoff')).toMatchObject({ handoffId, imageHash, trace: {} });
+});
+
+test('an image that has lost its hash on the disk is damage, not a hand-off', async () => {
+  const given = handOff({});
+  await writeSpoolFile(directory, given);
+  const path = join(directory, QUEUE_FOLDER, spoolFileName(given));
+  const bytes = await readFile(path);
+  bytes.writeUInt8((bytes.at(-1) ?? 0) ^ 1, bytes.length - 1);
+  await writeFile(path, bytes);
+  await expect(readSpoolFile(directory, spoolFileName(given))).rejects.toThrow(DamagedSpoolFileError);
 });

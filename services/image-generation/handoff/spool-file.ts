@@ -7,11 +7,12 @@
  * image was made. Decoders of the event skip it, so files are good for versions of us that do not know it.
  *
  * A file is written under a temporary name and renamed: under its final name it is always whole, also after a
- * SIGKILL. A power failure may leave damaged files behind: size and hash are checked before they are published.
+ * SIGKILL. A power failure may leave damaged files behind: size and hash are checked when a file is read.
  */
 import { open, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { sha256 } from '../../runtime/sha256.ts';
 import type { TraceCarrier } from '../../runtime/tracing/tracing.ts';
 import {
   CHUNK_BYTES,
@@ -94,8 +95,8 @@ async function writeWhole(path: string, parts: readonly Uint8Array[], size: numb
 }
 
 /**
- * Reads a file back. Does not hash the image: the publisher does.
- * @throws {DamagedSpoolFileError} when it is not a whole hand-off.
+ * Reads a file back.
+ * @throws {DamagedSpoolFileError} when it is not a whole hand-off, or its image does not have its hash.
  */
 export async function readSpoolFile(directory: string, name: string): Promise<SpooledHandOff> {
   const bytes = await readFile(join(directory, QUEUE_FOLDER, name)).catch((cause: NodeJS.ErrnoException) => {
@@ -112,6 +113,8 @@ export async function readSpoolFile(directory: string, name: string): Promise<Sp
     if (image.length !== event.imageSizeBytes) {
       throw new DamagedSpoolFileError(`image has ${image.length} bytes instead of ${event.imageSizeBytes}`);
     }
+    const hash = (await sha256(image)).toString('hex');
+    if (hash !== event.imageHash) throw new DamagedSpoolFileError(`its image has hash ${hash}`);
     const { handoffId, imageHash, requestId, createTime, inputRecord } = event;
     const trace = decodeTrace(encoded);
     return { handoffId, imageHash, requestId, createTime, record: inputRecord, image, trace };
