@@ -1,6 +1,7 @@
 import type { Bench } from '../bench.ts';
 import { archiveTax } from './archive-tax.ts';
 import { archiver } from './archiver.ts';
+import { chunkSize } from './chunk-size.ts';
 import { growth } from './growth.ts';
 import { memory } from './memory.ts';
 import { start } from './start.ts';
@@ -10,6 +11,7 @@ import { threadPool } from './thread-pool.ts';
 /** In the order of issue 8. */
 export const ALL_BENCHES: readonly Bench[] = [
   streaming,
+  chunkSize,
   archiveTax,
   archiver,
   growth,

@@ -18,7 +18,7 @@ export const archiveTax: Bench = {
   title: 'GenerateImage with archiving on against off',
   leavesOut:
     'the archiver, which does not run here: its CPU is bench “archiver”. NATS does, on the same machine. ' +
-    'Latencies are of 2 callers at once; a p99 over few calls is nearly their maximum.',
+    'Latencies are of 2 callers at once; the p99 is over the calls of all rounds.',
   async run(context) {
     await using shelf = openShelf(context.directory);
     const site = await openArchiveSite('tax', context.directory, shelf);
@@ -46,16 +46,23 @@ async function procedural(
   const measure = ({ port }: typeof on): Promise<LoadResult> =>
     generator.load({ port, calls, connections: 2, streams: 1, minAnswerBytes: 10_000 });
   const found = await interleaved(rounds, { on: () => measure(on), off: () => measure(off) });
-  const latencies = (of: 'on' | 'off', share: number): number[] =>
-    found[of].map(({ latenciesMs }) => quantile(latenciesMs, share));
+  const p50Of = (of: 'on' | 'off'): number[] =>
+    found[of].map(({ latenciesMs }) => quantile(latenciesMs, 0.5));
+  // Over the calls of all rounds together: over those of one it would be its slowest call.
+  const p99Of = (of: 'on' | 'off'): number[] => [
+    quantile(
+      found[of].flatMap(({ latenciesMs }) => latenciesMs),
+      0.99,
+    ),
+  ];
   const rates = (of: 'on' | 'off'): number[] => found[of].map(({ callsPerSecond }) => callsPerSecond);
   const versus = 'archiving off';
-  const p50 = { what: `${name}: p50`, unit: 'ms', ours: latencies('on', 0.5), target: { atMost: 1.02 } };
-  const p99 = { what: `${name}: p99`, unit: 'ms', ours: latencies('on', 0.99), target: { atMost: 1.05 } };
+  const p50 = { what: `${name}: p50`, unit: 'ms', ours: p50Of('on'), target: { atMost: 1.02 } };
+  const p99 = { what: `${name}: p99`, unit: 'ms', ours: p99Of('on'), target: { atMost: 1.05 } };
   const rate = { what: `${name}: calls`, unit: '/s', ours: rates('on'), target: { atLeast: 0.95 } };
   return [
-    compared(p50, versus, latencies('off', 0.5)),
-    compared(p99, versus, latencies('off', 0.99)),
+    compared(p50, versus, p50Of('off')),
+    compared(p99, versus, p99Of('off')),
     compared(rate, versus, rates('off')),
   ];
 }
@@ -96,9 +103,12 @@ async function fixedImage(
   ];
 }
 
-/** What the service itself says of its event loop: the time between two turns, 10 ms of sleep included. */
+/** Sleep between two looks of Node's monitorEventLoopDelay, which counts it as delay, ms: prom-client's setting. */
+const SLEEP_MS = 10;
+
+/** What the service itself says of its event loop, without the sleep. */
 async function loopDelayP99Ms(adminPort: number): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
   const seconds = /^nodejs_eventloop_lag_p99_seconds (\S+)$/m.exec(text)?.[1];
-  return Number(seconds) * 1000;
+  return Math.max(0, Number(seconds) * 1000 - SLEEP_MS);
 }

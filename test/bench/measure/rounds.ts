@@ -19,3 +19,10 @@ export async function interleaved<Name extends string, Value>(
   }
   return values;
 }
+
+/** Does `work` again and again for `seconds`, once at least. */
+export async function repeated(work: () => Promise<unknown>, seconds: number): Promise<void> {
+  const until = performance.now() + seconds * 1000;
+  do await work();
+  while (performance.now() < until);
+}

@@ -1,7 +1,9 @@
 /**
- * Peer: grpc-js as fast as it goes. One handler, one copy, 256 KiB chunks; nothing is checked, counted, hashed or
- * logged, and nobody is told anything but the chunks.
+ * Peer: grpc-js as fast as it goes. One handler, one copy, 256 KiB chunks; nothing is checked, counted or logged, and
+ * nobody is told anything but the chunks. With `BENCH_HASH` it hashes each image before it sends it, as a service must
+ * that announces the hash.
  */
+import { hash } from 'node:crypto';
 import { Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
 import {
   type GenerateImageRequest,
@@ -12,10 +14,12 @@ import { serialiseResponse } from '../../../services/image-generation/grpc/chunk
 import { fixedBytes } from '../subjects/fixed-image.ts';
 
 const CHUNK_BYTES = 256 * 1024;
+const hashes = process.env['BENCH_HASH'] === 'true';
 const image = fixedBytes(Number(process.env['BENCH_IMAGE_BYTES']));
 type Call = ServerWritableStream<GenerateImageRequest, GenerateImageResponse>;
 
 function generateImage(call: Call): void {
+  if (hashes) hash('sha256', image, 'buffer');
   let offset = 0;
   const writeOn = (): void => {
     while (offset < image.length) {
