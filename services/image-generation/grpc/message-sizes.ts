@@ -4,17 +4,18 @@ import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 export interface MessageSizes {
   /** The same service, whose responses are measured as they are serialised. */
   measured<Service extends ServiceDefinition>(service: Service): Service;
-  /** Bytes of a response that was serialised just now; undefined when it was not. */
-  of(message: unknown): number | undefined;
+  /** Bytes of the response that was serialised last, if it is this one, and forgets it; else undefined. */
+  take(message: unknown): number | undefined;
 }
 
 export function createMessageSizes(): MessageSizes {
-  const sizes = new WeakMap<object, number>();
+  // An interceptor that has sent a message asks at once; a WeakMap of all messages made the garbage collector work.
+  let last: { readonly message: unknown; readonly bytes: number } | undefined;
   const measuredMethod = (method: MethodDefinition<unknown, object>): MethodDefinition<unknown, object> => ({
     ...method,
     responseSerialize: (message) => {
       const bytes = method.responseSerialize(message);
-      sizes.set(message, bytes.byteLength);
+      last = { message, bytes: bytes.byteLength };
       return bytes;
     },
   });
@@ -23,6 +24,10 @@ export function createMessageSizes(): MessageSizes {
       Object.fromEntries(
         Object.entries(service).map(([name, method]) => [name, measuredMethod(method)]),
       ) as unknown as Service,
-    of: (message) => (typeof message === 'object' && message !== null ? sizes.get(message) : undefined),
+    take(message) {
+      const taken = last;
+      last = undefined;
+      return taken?.message === message ? taken?.bytes : undefined;
+    },
   };
 }

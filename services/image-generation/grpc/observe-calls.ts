@@ -92,7 +92,7 @@ function observeCall(
     .withSendMessage((message, next) => {
       next(message);
       // A message to a caller that is gone is not even serialised.
-      const bytes = sizes.of(message);
+      const bytes = sizes.take(message);
       if (bytes === undefined) return;
       sent.bytesSent += bytes;
       sent.messagesSent += 1;
