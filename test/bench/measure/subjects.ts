@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ManagedProcess, startManagedProcess } from '../../../deploy/dev/managed-process.ts';
+import { IMAGE_ENVIRONMENT } from '../../_support/image/image-environment.ts';
 import { FIXED_SIDE } from '../subjects/fixed-image.ts';
 
 /** What the engine of ready bytes makes. */
@@ -38,14 +39,12 @@ export function openShelf(directory: string): SubjectShelf {
     await mkdir(directory, { recursive: true });
     const logFile = join(directory, `${name}.log`);
     const { PATH = '' } = process.env;
-    // As in our image: deploy/Dockerfile.
-    const image = { NODE_ENV: 'production', MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '4' };
     const started = await startManagedProcess({
       name,
       entry,
       readyMessage,
       logFile,
-      environment: { PATH, ...image, ...environment },
+      environment: { PATH, ...IMAGE_ENVIRONMENT, ...environment },
     });
     closers.push(() => started.stop());
     return started;
