@@ -1,6 +1,7 @@
 /** The processes that are measured, each started as in production and stopped when its bench is over. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type ChildProcesses, createChildProcesses } from '../../../deploy/dev/child-processes.ts';
 import { type ManagedProcess, startManagedProcess } from '../../../deploy/dev/managed-process.ts';
 import { IMAGE_ENVIRONMENT } from '../../_support/image/image-environment.ts';
 import { FIXED_SIDE } from '../subjects/fixed-image.ts';
@@ -16,6 +17,8 @@ export interface Subject {
 
 /** Starts processes below `directory` and ends them all, the last one first. */
 export interface SubjectShelf extends AsyncDisposable {
+  /** For processes that others start. */
+  readonly children: ChildProcesses;
   /** An image service; `entry` is its file below dist/. */
   service(name: string, entry: string, environment?: Record<string, string>): Promise<Subject>;
   archiver(name: string, environment: Record<string, string>): Promise<ManagedProcess>;
@@ -30,6 +33,7 @@ export const REAL_SERVICE = 'services/image-generation/main.js';
 
 export function openShelf(directory: string): SubjectShelf {
   const closers: (() => Promise<unknown>)[] = [];
+  const children = createChildProcesses();
   const start = async (
     name: string,
     entry: string,
@@ -44,6 +48,7 @@ export function openShelf(directory: string): SubjectShelf {
       entry,
       readyMessage,
       logFile,
+      children,
       environment: { PATH, ...IMAGE_ENVIRONMENT, ...environment },
     });
     closers.push(() => started.stop());
@@ -55,6 +60,7 @@ export function openShelf(directory: string): SubjectShelf {
     port: Number(process.ready['grpcPort']),
   });
   return {
+    children,
     async service(name, entry, environment = {}) {
       const listen = { GRPC_LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0' };
       const room = { ENGINE_QUEUE: '256', SPOOL_DIR: join(directory, `${name}-spool`) };
