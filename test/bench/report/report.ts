@@ -23,7 +23,7 @@ export interface Report {
 /** Measured side by side: the same bytes and the same CPU of the service; 0.6 to 1 of h2load's throughput. */
 const LOAD_TOOLS = {
   h2load: 'h2load, pre-encoded frames',
-  own: 'our own generator (no h2load here), which is slower and brings ratios of throughput nearer to 1',
+  own: 'our own generator (no h2load here), which holds throughput down on both sides: it is not judged',
 };
 
 /** 1, 5 and 15 minutes: how busy the machine is with other things. */
