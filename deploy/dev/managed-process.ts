@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { type ChildProcesses, createChildProcesses } from './child-processes.ts';
 
 /** A line of a process's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg?: string };
@@ -17,6 +18,8 @@ export interface ManagedProcessOptions {
   /** Text of the line by which the process says that it is ready. */
   readonly readyMessage: string;
   readonly onLine?: (line: LogLine) => void;
+  /** Whose the process is. Default: it owns itself, which takes one `exit` listener for each. */
+  readonly children?: ChildProcesses;
 }
 
 export interface ManagedProcess {
@@ -52,9 +55,7 @@ export async function startManagedProcess(options: ManagedProcessOptions): Promi
   const exited = new Promise<number | null>((resolve) => {
     child.once('exit', (code) => resolve(code));
   });
-  const killWithUs = (): void => void child.kill('SIGKILL');
-  process.once('exit', killWithUs);
-  void exited.then(() => process.off('exit', killWithUs));
+  (options.children ?? createChildProcesses()).add(child);
   const log = collectLines(child, options);
   const managed: Omit<ManagedProcess, 'ready'> = {
     name: options.name,

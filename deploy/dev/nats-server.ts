@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { type ChildProcesses, createChildProcesses } from './child-processes.ts';
 
 /** More than all streams of deploy/nats/ reserve together, so that they fit whatever the disk's size, bytes. */
 const MAX_FILE_STORE_BYTES = 256 * 2 ** 30;
@@ -22,6 +23,8 @@ export interface NatsServerOptions {
   readonly args?: readonly string[];
   /** More lines for the configuration file, for example `max_payload: 100KB`. */
   readonly config?: string;
+  /** Whose the process is. Default: it owns itself, which takes one `exit` listener for each. */
+  readonly children?: ChildProcesses;
 }
 
 export interface NatsServer {
@@ -50,10 +53,11 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const binary = options.binary ?? (await findNatsServer());
   const version = await natsServerVersion(binary);
   const logFile = join(directory, 'nats-server.log');
+  const children = options.children ?? createChildProcesses();
   const launch = async (port: number) => {
     const config = join(directory, 'nats-server.conf');
     await writeFile(config, configuration(directory, port, options.config));
-    return launchProcess(binary, ['-c', config, ...(options.args ?? [])], directory, logFile);
+    return launchProcess(binary, ['-c', config, ...(options.args ?? [])], directory, logFile, children);
   };
   let running = await launch(options.port ?? -1);
   const { port } = running;
@@ -133,6 +137,7 @@ async function launchProcess(
   args: readonly string[],
   directory: string,
   logFile: string,
+  children: ChildProcesses,
 ): Promise<NatsProcess> {
   const log = await open(logFile, 'a');
   // Detached, so that Ctrl-C reaches our process alone, which then stops everything in order.
@@ -142,10 +147,7 @@ async function launchProcess(
     child.once('exit', () => settle(undefined));
   });
   await log.close(); // the child has its own copy
-  // A parent that dies early must not leave its server behind.
-  const reap = (): void => void child.kill('SIGKILL');
-  process.once('exit', reap);
-  void gone.finally(() => process.off('exit', reap));
+  children.add(child);
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     child.kill(signal);
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_DEADLINE_MS);

@@ -8,6 +8,7 @@ import { credentials, Metadata, status } from '@grpc/grpc-js';
 import { type ManagedProcess, startManagedProcess } from '../../deploy/dev/managed-process.ts';
 import { STREAM_BLOBS, STREAM_EVENTS } from '../../proto/archive-event.ts';
 import { ImageGenerationServiceClient } from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
+import { IMAGE_ENVIRONMENT } from './image/image-environment.ts';
 import { type NatsFixture, startNatsFixture } from './nats-fixture.ts';
 import type { Holdings } from './soak-service.ts';
 import { type TcpProxy, startTcpProxy } from './tcp-proxy.ts';
@@ -89,8 +90,8 @@ function startService(nats: NatsFixture, directory: string): Promise<ManagedProc
       ADMIN_LISTEN: '127.0.0.1:0',
       NATS_URL: nats.server.url,
       SPOOL_DIR: join(directory, 'spool'),
-      // As deployed: more arenas only hide what is freed.
-      MALLOC_ARENA_MAX: '2',
+      // As deployed: glibc's own settings only hide what is freed.
+      ...IMAGE_ENVIRONMENT,
     },
     logFile: join(directory, 'service.log'),
     readyMessage: 'soak service is ready',

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { stringify } from 'yaml';
+import { createChildProcesses } from '../../deploy/dev/child-processes.ts';
 
 const FOLDERS = [
   ...(process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''),
@@ -80,8 +81,7 @@ export async function startPrometheus(
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
-  const killWithUs = (): void => void child.kill('SIGKILL');
-  process.once('exit', killWithUs);
+  createChildProcesses().add(child);
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
@@ -89,7 +89,6 @@ export async function startPrometheus(
   async function stop(): Promise<void> {
     child.kill('SIGTERM');
     await exited;
-    process.off('exit', killWithUs);
     await rm(directory, { recursive: true, force: true });
   }
   try {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
+import { createChildProcesses } from '../../deploy/dev/child-processes.ts';
 
 export interface ServerProcess {
   readonly logFile: string;
@@ -25,9 +26,7 @@ export async function startServerProcess(
     child.once('exit', () => resolve());
   });
   await log.close(); // the child has its own copy
-  const reap = (): void => void child.kill('SIGKILL');
-  process.once('exit', reap);
-  void gone.finally(() => process.off('exit', reap));
+  createChildProcesses().add(child);
   return {
     logFile,
     get running() {

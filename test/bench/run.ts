@@ -1,10 +1,11 @@
 /** `npm run bench`: all benches, or those that are named. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, parse } from 'node:path';
 import { Command } from 'commander';
 import type { Bench } from './bench.ts';
 import { ALL_BENCHES } from './benches/all-benches.ts';
+import { markdownReport } from './report/markdown.ts';
 import { drawPicture } from './report/picture.ts';
 import { type BenchReport, describeMachine, loadAverage } from './report/report.ts';
 import { benchText, machineText } from './report/table.ts';
@@ -13,6 +14,7 @@ interface Flags {
   readonly quick?: boolean;
   readonly rounds: string;
   readonly json?: boolean;
+  readonly markdown?: boolean;
   readonly picture?: string;
 }
 
@@ -45,7 +47,7 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   const rounds = Math.max(MIN_ROUNDS, Number(flags.rounds));
   const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])];
   const machine = await describeMachine(command.join(' '), rounds);
-  const print = (text: string): void => void (flags.json || process.stdout.write(text));
+  const print = (text: string): void => void (flags.json || flags.markdown || process.stdout.write(text));
   const benches: BenchReport[] = [];
   print(machineText(machine));
   for (const bench of ALL_BENCHES) {
@@ -56,11 +58,15 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   }
   const report = { machine: { ...machine, 'load average at the end': loadAverage() }, benches };
   if (flags.json) process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+  else if (flags.markdown) process.stdout.write(markdownReport(report));
   else print(`\nload average at the end: ${loadAverage()}\n`);
   const picture = flags.picture ?? join('.sekai', 'bench', 'bench.png');
   await mkdir(join(picture, '..'), { recursive: true });
-  await writeFile(picture, await drawPicture(report));
-  say(`picture: ${picture}`);
+  const { dir, name } = parse(picture);
+  const dark = join(dir, `${name}-dark.png`);
+  await writeFile(picture, await drawPicture(report, 'light'));
+  await writeFile(dark, await drawPicture(report, 'dark'));
+  say(`pictures: ${picture}, ${dark}`);
 }
 
 // The processes that are measured end with this one, however it ends: their starters listen for `exit`.
@@ -73,6 +79,7 @@ await new Command('bench')
   .option('--quick', 'smaller loads, within three minutes')
   .option('--rounds <n>', `at least ${MIN_ROUNDS}`, String(MIN_ROUNDS))
   .option('--json', 'the report as JSON on standard output')
-  .option('--picture <file>', 'where the picture goes (PNG)')
+  .option('--markdown', 'the report as Markdown on standard output, for the README')
+  .option('--picture <file>', 'where the picture goes (PNG); the one for dark pages beside it')
   .action((names: string[], flags: Flags) => main(names, flags))
   .parseAsync();

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
+import { createChildProcesses } from '../../deploy/dev/child-processes.ts';
 
 export interface VictimOptions {
   readonly name: string;
@@ -33,6 +34,7 @@ export function createVictim(options: VictimOptions): Victim {
   let child: ChildProcess | undefined;
   let gone: Promise<void> = Promise.resolve();
   let expected = false;
+  const children = createChildProcesses();
 
   function start(): void {
     expected = false;
@@ -45,11 +47,9 @@ export function createVictim(options: VictimOptions): Victim {
     child = started;
     started.stdout.pipe(log, { end: false });
     started.stderr.pipe(log, { end: false });
-    const killWithUs = (): void => void started.kill('SIGKILL');
-    process.once('exit', killWithUs);
+    children.add(started);
     gone = new Promise((resolve) => {
       started.once('close', (code, signal) => {
-        process.off('exit', killWithUs);
         log.end();
         if (!expected) crashes.push(`${options.name} ended by itself with ${signal ?? `code ${code}`}`);
         else if (signal === null && code !== 0) crashes.push(`${options.name} ended with code ${code}`);

@@ -7,6 +7,7 @@ import { imageGenerationConfig, imageGenerationVariables } from '../../services/
 import { archiverVariables, readArchiverConfig } from '../../sidecar/config.ts';
 import { archiveStreams } from '../../sidecar/jetstream/topology.ts';
 import { contextFiles } from '../_support/image/docker-ignore.ts';
+import { IMAGE_ENVIRONMENT } from '../_support/image/image-environment.ts';
 import { parseDockerfile } from '../_support/image/dockerfile.ts';
 import { AFTER_CALLS_MS, ARCHIVER_STOP_MS } from './kubernetes/stop-times.ts';
 import { quantity } from './kubernetes/manifests.ts';
@@ -43,16 +44,12 @@ describe('the Dockerfile', () => {
     expect(image?.steps.some(({ kind }) => kind === 'run')).toBe(false);
   });
 
-  test('sets the allocator and the encoder for sharp', () => {
+  test('sets the allocator and the encoder for sharp, as the benches do', () => {
     const variables = Object.assign(
       {},
       ...(image?.steps ?? []).map((step) => (step.kind === 'env' ? step.variables : {})),
     ) as object;
-    expect(variables).toMatchObject({
-      NODE_ENV: 'production',
-      MALLOC_ARENA_MAX: '2',
-      UV_THREADPOOL_SIZE: '4',
-    });
+    expect(variables).toMatchObject(IMAGE_ENVIRONMENT);
   });
 
   test('is given sources and no more', () => {

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startManagedProcess } from '../../deploy/dev/managed-process.ts';
 import { lookThrough, type ProcessHoldings } from '../_support/holdings-window.ts';
+import { IMAGE_ENVIRONMENT } from '../_support/image/image-environment.ts';
 import { callForAWhile, type LoadCount } from '../_support/load-caller.ts';
 import { startNatsFixture } from '../_support/nats-fixture.ts';
 
@@ -52,7 +53,7 @@ async function startService(natsUrl: string, directory: string) {
       ENGINE_CONCURRENCY: String(CONCURRENCY),
       TEST_GENERATION_MS: String(GENERATION_MS),
       LOG_LEVEL: 'warn',
-      MALLOC_ARENA_MAX: '2',
+      ...IMAGE_ENVIRONMENT,
     },
     logFile: join(directory, 'service.log'),
     readyMessage: 'steady service is ready',

@@ -8,6 +8,7 @@ import { type LogLine, startManagedProcess } from '../../../deploy/dev/managed-p
 import { ImageGenerationServiceClient } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
 import { lookThrough, type ProcessHoldings } from '../holdings-window.ts';
 import { collect } from '../image-generation-fixture.ts';
+import { IMAGE_ENVIRONMENT } from '../image/image-environment.ts';
 import { isIntact } from '../paused-call.ts';
 import { wireRequest } from '../wire-request.ts';
 
@@ -59,7 +60,7 @@ export async function startBesiegedService(): Promise<BesiegedService> {
       GRPC_LISTEN: '127.0.0.1:0',
       ADMIN_LISTEN: '127.0.0.1:0',
       ENABLE_INTERNAL_S3_UPLOAD: 'false',
-      MALLOC_ARENA_MAX: '2',
+      ...IMAGE_ENVIRONMENT,
       // Counting objects is experimental; what Node prints otherwise is to be seen.
       NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
     },

@@ -64,10 +64,12 @@ async function measureSize(
   const cpus = (of: keyof typeof found): number[] => found[of].map(({ cpuMs }) => cpuMs);
   const throughput = { what: `${name}: throughput`, unit: 'MB/s', ours: rates('ours') };
   const cpu = { what: `${name}: CPU per call`, unit: 'ms', ours: cpus('ours') };
+  // Our own generator is the bottleneck itself, and would call good what h2load does not.
+  const judged = (atLeast: number) => (generator.name === 'h2load' ? { target: { atLeast } } : {});
   return [
-    compared({ ...throughput, target: { atLeast: 0.9 } }, 'hand-tuned grpc-js', rates('grpcJs')),
+    compared({ ...throughput, ...judged(0.9) }, 'hand-tuned grpc-js', rates('grpcJs')),
     compared(throughput, 'the same with SHA-256', rates('hashing')),
-    compared({ ...throughput, target: { atLeast: 0.5 } }, 'raw node:http2', rates('http2')),
+    compared({ ...throughput, ...judged(0.5) }, 'raw node:http2', rates('http2')),
     compared(cpu, 'hand-tuned grpc-js', cpus('grpcJs')),
   ];
 }

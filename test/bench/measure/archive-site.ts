@@ -49,7 +49,10 @@ export async function openArchiveSite(
   shelf: SubjectShelf,
   s3DelayMs = 0,
 ): Promise<ArchiveSite> {
-  const nats = await startNatsServer({ directory: join(directory, `${name}-nats`) });
+  const nats = await startNatsServer({
+    directory: join(directory, `${name}-nats`),
+    children: shelf.children,
+  });
   shelf.own(() => nats.stop());
   const connection = await connect({ servers: nats.url });
   shelf.own(() => connection.close());

@@ -8,7 +8,21 @@ export interface Summary {
 }
 
 /** A bound from the issue, on the ratio when there is something to compare with, else on the value itself. */
-export type Target = { readonly atLeast: number } | { readonly atMost: number };
+export type Target =
+  | { readonly atLeast: number }
+  | { readonly atMost: number }
+  /** Flat: the ratio is at most 1 + `growth` + `spread`. */
+  | { readonly growth: number; readonly spread: number };
+
+/** Where on a curve a figure stands; the figures of one `of` and `along` are one curve. */
+export interface CurvePoint {
+  /** What is counted along the axis. */
+  readonly along: string;
+  readonly of: string;
+  readonly at: number;
+  /** The place of the values that it is compared with. */
+  readonly from: number;
+}
 
 export interface Figure {
   readonly what: string;
@@ -17,7 +31,8 @@ export interface Figure {
   /** What it is compared with, in the same rounds. */
   readonly against?: { readonly name: string; readonly values: Summary; readonly ratio: Summary };
   readonly target?: Target;
-  readonly verdict: 'ok' | 'short of target' | '';
+  readonly verdict: 'ok' | 'short of target' | 'too noisy' | '';
+  readonly curve?: CurvePoint;
 }
 
 interface Measured {
@@ -54,6 +69,30 @@ export function compared(measured: Measured, name: string, theirs: readonly numb
   };
 }
 
+/** Growth that the issue allows, of the ratio. */
+const ALLOWED_GROWTH = 0.1;
+/** A baseline whose rounds differ by more proves nothing, ratio. */
+const MAX_SPREAD = 0.3;
+
+/**
+ * Whether a cost is flat: the median of the rounds' ratios is at most 1 + 10 % + spread. The spread is the baseline's,
+ * measured in the same rounds: half of what separates its largest from its smallest round, as a share of its median,
+ * that is the ± that the same measurement differs from itself by. Beyond 30 % there is no verdict.
+ */
+export function flat(
+  measured: Omit<Measured, 'target'>,
+  curve: CurvePoint,
+  theirs: readonly number[],
+): Figure {
+  const spread = relativeSpread(summarise(theirs));
+  const target = { growth: ALLOWED_GROWTH, spread };
+  const figure = compared({ ...measured, target }, `at ${curve.from}`, theirs);
+  return { ...figure, curve, ...(spread <= MAX_SPREAD ? {} : { verdict: 'too noisy' }) };
+}
+
+const relativeSpread = ({ median, min, max }: Summary): number =>
+  median > 0 ? (max - min) / 2 / median : Number.POSITIVE_INFINITY;
+
 export function summarise(values: readonly number[]): Summary {
   return { median: quantile(values, 0.5), min: Math.min(...values), max: Math.max(...values) };
 }
@@ -69,6 +108,13 @@ export function quantile(values: readonly number[], share: number): number {
 
 function verdictOf(value: number, target: Target | undefined): Figure['verdict'] {
   if (target === undefined) return '';
-  const isMet = 'atLeast' in target ? value >= target.atLeast : value <= target.atMost;
+  const isMet = 'atLeast' in target ? value >= target.atLeast : value <= upperBound(target);
   return isMet ? 'ok' : 'short of target';
 }
+
+const upperBound = (target: Exclude<Target, { atLeast: number }>): number =>
+  'atMost' in target ? target.atMost : 1 + target.growth + target.spread;
+
+/** The value that decides. */
+export const boundOf = (target: Target): number =>
+  'atLeast' in target ? target.atLeast : upperBound(target);

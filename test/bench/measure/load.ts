@@ -4,22 +4,11 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { GenerateImageRequest } from '../../../proto/gen/sekai/image/v1/image_generation_service.ts';
+import { readH2loadLatenciesMs, readH2loadOutput } from './h2load-output.ts';
+import { type LoadOptions, METHOD_PATH, WINDOW_BITS } from './load-options.ts';
+import type { OwnLoadResult } from './own-load.ts';
 
 const run = promisify(execFile);
-export const METHOD_PATH = '/sekai.image.v1.ImageGenerationService/GenerateImage';
-/** Flow-control window of a stream and of a connection: 2^20 - 1 bytes. */
-export const WINDOW_BITS = 20;
-
-export interface LoadOptions {
-  readonly port: number;
-  /** How many calls in all. */
-  readonly calls: number;
-  readonly connections: number;
-  /** At once on each connection. */
-  readonly streams: number;
-  /** An answer with fewer bytes on average is an error that came with HTTP status 200, bytes. */
-  readonly minAnswerBytes: number;
-}
 
 export interface LoadResult {
   readonly seconds: number;
@@ -90,18 +79,10 @@ async function runH2load(frameFile: string, logFile: string, options: LoadOption
     'te: trailers',
     `http://127.0.0.1:${port}${METHOD_PATH}`,
   ]);
-  const seconds = /finished in ([\d.]+)(us|ms|s|m)/.exec(stdout);
-  const succeeded = Number(/(\d+) succeeded/.exec(stdout)?.[1]);
-  // From "traffic: 286.17MB (300067214) total, 1.2KB (1234) headers (…), 286.1MB (300000000) data".
-  const dataBytes = Number(/\((\d+)\) data/.exec(stdout)?.[1]);
-  if (seconds === null || succeeded !== calls) throw new Error(`h2load failed:\n${stdout}`);
-  const scale = { us: 1e-6, ms: 1e-3, s: 1, m: 60 }[seconds[2] as 'us' | 'ms' | 's' | 'm'];
-  const log = await readFile(logFile, 'utf8');
-  const latenciesMs = log
-    .trim()
-    .split('\n')
-    .map((line) => Number(line.split('\t')[2]) / 1000);
-  return rates(Number(seconds[1]) * scale, calls, dataBytes, latenciesMs);
+  const output = readH2loadOutput(stdout);
+  if (output?.succeeded !== calls) throw new Error(`h2load failed:\n${stdout}`);
+  const latenciesMs = readH2loadLatenciesMs(await readFile(logFile, 'utf8'));
+  return rates(output.seconds, calls, output.dataBytes, latenciesMs);
 }
 
 async function runOwn(frameFile: string, _logFile: string, options: LoadOptions): Promise<LoadResult> {
@@ -109,11 +90,7 @@ async function runOwn(frameFile: string, _logFile: string, options: LoadOptions)
   const { stdout } = await run(process.execPath, [program, JSON.stringify({ ...options, frameFile })], {
     maxBuffer: 64 * 1024 * 1024,
   });
-  const { seconds, dataBytes, latenciesMs } = JSON.parse(stdout) as {
-    seconds: number;
-    dataBytes: number;
-    latenciesMs: number[];
-  };
+  const { seconds, dataBytes, latenciesMs } = JSON.parse(stdout) as OwnLoadResult;
   return rates(seconds, options.calls, dataBytes, latenciesMs);
 }
 

@@ -1,7 +1,9 @@
 /** The processes that are measured, each started as in production and stopped when its bench is over. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type ChildProcesses, createChildProcesses } from '../../../deploy/dev/child-processes.ts';
 import { type ManagedProcess, startManagedProcess } from '../../../deploy/dev/managed-process.ts';
+import { IMAGE_ENVIRONMENT } from '../../_support/image/image-environment.ts';
 import { FIXED_SIDE } from '../subjects/fixed-image.ts';
 
 /** What the engine of ready bytes makes. */
@@ -15,6 +17,8 @@ export interface Subject {
 
 /** Starts processes below `directory` and ends them all, the last one first. */
 export interface SubjectShelf extends AsyncDisposable {
+  /** For processes that others start. */
+  readonly children: ChildProcesses;
   /** An image service; `entry` is its file below dist/. */
   service(name: string, entry: string, environment?: Record<string, string>): Promise<Subject>;
   archiver(name: string, environment: Record<string, string>): Promise<ManagedProcess>;
@@ -29,6 +33,7 @@ export const REAL_SERVICE = 'services/image-generation/main.js';
 
 export function openShelf(directory: string): SubjectShelf {
   const closers: (() => Promise<unknown>)[] = [];
+  const children = createChildProcesses();
   const start = async (
     name: string,
     entry: string,
@@ -38,14 +43,13 @@ export function openShelf(directory: string): SubjectShelf {
     await mkdir(directory, { recursive: true });
     const logFile = join(directory, `${name}.log`);
     const { PATH = '' } = process.env;
-    // As in our image: deploy/Dockerfile.
-    const image = { NODE_ENV: 'production', MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '4' };
     const started = await startManagedProcess({
       name,
       entry,
       readyMessage,
       logFile,
-      environment: { PATH, ...image, ...environment },
+      children,
+      environment: { PATH, ...IMAGE_ENVIRONMENT, ...environment },
     });
     closers.push(() => started.stop());
     return started;
@@ -56,6 +60,7 @@ export function openShelf(directory: string): SubjectShelf {
     port: Number(process.ready['grpcPort']),
   });
   return {
+    children,
     async service(name, entry, environment = {}) {
       const listen = { GRPC_LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0' };
       const room = { ENGINE_QUEUE: '256', SPOOL_DIR: join(directory, `${name}-spool`) };

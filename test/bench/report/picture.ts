@@ -1,61 +1,75 @@
-/** The ratios as a picture: a bar for each figure that is compared, a mark where its target is. */
+/** The report as a picture: the ratios as bars, beside them what grows with what. */
 import sharp from 'sharp';
-import type { Figure } from '../measure/figures.ts';
+import { curvesOf } from './curves.ts';
+import { axisOf, drawGrowthPlot } from './growth-plot.ts';
+import { drawRatioBars } from './ratio-bars.ts';
 import type { Report } from './report.ts';
-import { short, targetText } from './table.ts';
+import { type Drawn, label, type Theme, THEMES } from './svg.ts';
 
-const WIDTH = 1000;
-const LABEL_WIDTH = 430;
-const BAR_WIDTH = 380;
-const ROW_HEIGHT = 24;
-/** Ratios beyond it are cut off, and say so by their number. */
-const MAX_RATIO = 2;
-const COLOURS = { ok: '#2e7d4f', 'short of target': '#c0562f', '': '#5b7ba8' };
+const PADDING = 20;
+const GAP = 36;
+const FOOT_LINE = 18;
+/** For one that says little itself. */
+const MIN_WIDTH = 820;
+/** Pixels for each unit: sharp on screens with small pixels. */
+const SCALE = 2;
 
-/** A PNG. */
-export function drawPicture(report: Report): Promise<Buffer> {
-  return sharp(Buffer.from(pictureSvg(report)))
-    .png()
+/** A PNG on a ground of its own, for pages that are light or dark. */
+export function drawPicture(report: Report, theme: keyof typeof THEMES): Promise<Buffer> {
+  const svg = Buffer.from(pictureSvg(report, THEMES[theme]));
+  return sharp(svg, { density: 72 * SCALE })
+    .png({ palette: true })
     .toBuffer();
 }
 
-/** One row of the picture: what, and either a title or a figure. */
-type Row = { readonly title: string } | { readonly figure: Figure };
-
-function pictureSvg({ machine, benches }: Report): string {
-  const rows = benches.flatMap(({ title, figures }): Row[] => {
-    const withRatio = figures.filter(({ against }) => against !== undefined);
-    return withRatio.length === 0 ? [] : [{ title }, ...withRatio.map((figure) => ({ figure }))];
+export function pictureSvg({ machine, benches }: Report, theme: Theme): string {
+  const bars = drawRatioBars(benches, theme);
+  const plots = drawPlots(benches, theme);
+  const columns = [...(bars ? [bars] : []), ...(plots ? [plots] : [])];
+  const width = Math.max(
+    MIN_WIDTH,
+    columns.reduce((sum, column) => sum + column.width + GAP, 2 * PADDING - GAP),
+  );
+  const high = Math.max(0, ...columns.map(({ height }) => height));
+  const foot = footText(machine);
+  const height = high + 2 * PADDING + GAP / 2 + foot.length * FOOT_LINE;
+  let x = PADDING;
+  const placed = columns.map((column) => {
+    const at = x;
+    x += column.width + GAP;
+    return `<g transform="translate(${at} ${PADDING})">${column.svg}</g>`;
   });
-  const height = ROW_HEIGHT * (rows.length + 3);
-  const facts = `${machine['machine'] ?? ''} · ${machine['versions'] ?? ''} · ${machine['date']?.slice(0, 10) ?? ''}`;
-  const drawn = rows.map((row, index) => drawRow(row, ROW_HEIGHT * (index + 1)));
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="13">
-<rect width="100%" height="100%" fill="white"/>${drawn.join('')}
-<text x="12" y="${height - 30}" fill="#444">Ratio ours : theirs, median and range of the rounds; the black mark is the target. Load average ${escape(machine['load average at the start'] ?? '')}.</text>
-<text x="12" y="${height - 12}" fill="#444">${escape(facts)}</text></svg>`;
+  const lines = foot.map((text, index) =>
+    label(PADDING, high + PADDING + GAP / 2 + (index + 1) * FOOT_LINE, text, { fill: theme.faint }),
+  );
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="13">
+<rect width="100%" height="100%" fill="${theme.background}"/>${placed.join('')}${lines.join('')}</svg>`;
 }
 
-function drawRow(row: Row, y: number): string {
-  if ('title' in row) {
-    return `<text x="12" y="${y + 16}" font-weight="bold">${escape(row.title)}</text>`;
-  }
-  const { what, against, target, verdict } = row.figure;
-  if (against === undefined) return '';
-  const { median, min, max } = against.ratio;
-  const middle = y + ROW_HEIGHT / 2;
-  const bound = target && ('atLeast' in target ? target.atLeast : target.atMost);
-  const mark =
-    bound === undefined ? '' : `<rect x="${at(bound) - 1}" y="${y + 2}" width="3" height="20" fill="black"/>`;
-  const label = `${what} / ${against.name}`;
-  return `<text x="24" y="${middle + 4}">${escape(label)}</text>
-<rect x="${LABEL_WIDTH}" y="${y + 5}" width="${at(median) - LABEL_WIDTH}" height="14" fill="${COLOURS[verdict]}"/>
-<line x1="${at(min)}" y1="${middle}" x2="${at(max)}" y2="${middle}" stroke="#222"/>${mark}
-<text x="${LABEL_WIDTH + BAR_WIDTH + 12}" y="${middle + 4}">${short(median)} ${escape(targetText(target))} ${verdict}</text>`;
+/** One plot for each axis, below each other, all on the same scale. */
+function drawPlots(benches: Report['benches'], theme: Theme): Drawn | undefined {
+  const curves = curvesOf(benches.flatMap(({ figures }) => figures));
+  if (curves.length === 0) return undefined;
+  const axis = axisOf(curves);
+  const ways = [...new Set(curves.map(({ along }) => along))];
+  const plots = ways.map((way) =>
+    drawGrowthPlot(
+      curves.filter(({ along }) => along === way),
+      axis,
+      theme,
+    ),
+  );
+  let y = 0;
+  const placed = plots.map((plot) => {
+    const at = y;
+    y += plot.height + GAP / 2;
+    return `<g transform="translate(0 ${at})">${plot.svg}</g>`;
+  });
+  return { svg: placed.join(''), width: Math.max(...plots.map(({ width }) => width)), height: y };
 }
 
-const at = (ratio: number): number =>
-  LABEL_WIDTH + (Math.min(MAX_RATIO, Math.max(0, ratio)) / MAX_RATIO) * BAR_WIDTH;
-
-const escape = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+const footText = (machine: Report['machine']): string[] => [
+  'Median of the rounds; lines are their range. Upright marks: targets. Dotted: what still counts as flat, 1 + 10 % + the baseline’s spread.',
+  `${machine['machine'] ?? ''} · ${machine['versions'] ?? ''} · load from ${machine['load'] ?? ''}`,
+  `${machine['date']?.slice(0, 10) ?? ''} · ${machine['command'] ?? ''} · load average ${machine['load average at the start'] ?? ''}, at the end ${machine['load average at the end'] ?? ''}`,
+];

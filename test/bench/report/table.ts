@@ -1,5 +1,5 @@
 /** The figures as text, one block for each bench. */
-import type { Figure, Summary, Target } from '../measure/figures.ts';
+import { boundOf, type Figure, type Summary, type Target } from '../measure/figures.ts';
 import type { BenchReport, Report } from './report.ts';
 
 export const machineText = (machine: Report['machine']): string =>
@@ -8,13 +8,13 @@ export const machineText = (machine: Report['machine']): string =>
     .join('\n')}\n`;
 
 export function benchText({ name, title, leavesOut, figures, skipped }: BenchReport): string {
-  const body = skipped === undefined ? columns(figures.map(row)) : `  skipped: ${skipped}`;
+  const body = skipped === undefined ? columns(figures.map(rowOf)) : `  skipped: ${skipped}`;
   return `\n${name}: ${title}\n${body}\n  leaves out: ${leavesOut}\n`;
 }
 
-const HEADER = ['', 'ours', 'compared with', '', 'ratio', 'target', ''];
+export const HEADER = ['what', 'ours', 'compared with', 'theirs', 'ratio', 'target', 'verdict'];
 
-function row({ what, unit, ours, against, target, verdict }: Figure): string[] {
+export function rowOf({ what, unit, ours, against, target, verdict }: Figure): string[] {
   return [
     what,
     `${spread(ours)} ${unit}`,
@@ -32,7 +32,9 @@ export const spread = ({ median, min, max }: Summary): string =>
 
 export const targetText = (target: Target | undefined): string => {
   if (target === undefined) return '';
-  return 'atLeast' in target ? `≥ ${target.atLeast}` : `≤ ${target.atMost}`;
+  if ('atLeast' in target) return `≥ ${target.atLeast}`;
+  if ('atMost' in target) return `≤ ${target.atMost}`;
+  return `≤ ${short(boundOf(target))} (1 + ${target.growth} + ${short(target.spread)} spread)`;
 };
 
 /** Three digits are what a busy machine can vouch for. */

@@ -34,6 +34,11 @@ type Pass =
   | { readonly on: 'field'; readonly run: SoftLayer }
   | { readonly on: 'easel'; run(easel: Easel): Promise<void> };
 
+/** What the next pass paints on. */
+type Ground =
+  | { readonly on: 'field'; readonly field: Field }
+  | { readonly on: 'easel'; readonly easel: Easel };
+
 /**
  * Spreads all passes over exactly `steps` steps. LoRAs of strength 0 leave no trace, not even in the spreading
  * of the others.
@@ -43,7 +48,9 @@ export function createPainting(
   studio: Studio,
   { steps, loras, seed, width, height }: PaintingOptions,
 ): Painting {
-  const field = createField(studio.frame, FIELD_PIXELS + FIELD_PIXELS_PER_STEP * Math.max(-10, steps - 12));
+  const fieldPixels = FIELD_PIXELS + FIELD_PIXELS_PER_STEP * Math.max(-10, steps - 12);
+  // One of the two at a time: the field is a megabyte and a half that nothing needs beside the canvas.
+  let ground: Ground = { on: 'field', field: createField(studio.frame, fieldPixels) };
   const passes = [
     ...planPicture(studio.scene, steps).map((layer) => layerPass(layer, studio)),
     onEasel(async (easel) => easel.add(await drawFinish(await easel.canvas(), studio))),
@@ -56,23 +63,25 @@ export function createPainting(
       easel.addOverlay(ditherOverlay(studio));
     }),
   ];
-  let easel: Easel | undefined;
+  const toEasel = async (): Promise<Easel> => {
+    if (ground.on === 'easel') return ground.easel;
+    const canvas = await scaleTo(await developed(ground.field, studio), studio.frame);
+    ground = { on: 'easel', easel: createEasel(canvas, studio.frame) };
+    return ground.easel;
+  };
   return {
     async paint(step) {
       const from = Math.floor((step * passes.length) / steps);
       const to = Math.floor(((step + 1) * passes.length) / steps);
       for (const pass of passes.slice(from, to)) {
         studio.signal.throwIfAborted();
-        if (pass.on === 'field') {
-          await pass.run(field, studio);
-        } else {
-          easel ??= createEasel(await scaleTo(await developed(field, studio), studio.frame), studio.frame);
-          await pass.run(easel);
-        }
+        if (pass.on === 'easel') await pass.run(await toEasel());
+        // planPicture has the soft layers first.
+        else if (ground.on === 'field') await pass.run(ground.field, studio);
       }
-      await easel?.canvas();
+      if (ground.on === 'easel') await ground.easel.canvas();
     },
-    canvas: () => easel?.canvas() ?? developed(field, studio),
+    canvas: () => (ground.on === 'easel' ? ground.easel.canvas() : developed(ground.field, studio)),
   };
 }
 
