@@ -70,7 +70,7 @@ describe.each(natsServerBinaries())('archiver on nats-server $version', ({ binar
   afterEach(async () => {
     await Promise.all([...running].map((archiver) => archiver.stop()));
     running.clear();
-    for (const stream of [STREAM_EVENTS, STREAM_BLOBS, STREAM_DEAD]) await bench.jsm.streams.purge(stream);
+    await bench.empty();
   });
 
   it('archives an inline event as a pair, image first, and indexes it', async () => {

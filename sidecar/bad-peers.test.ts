@@ -55,9 +55,7 @@ describe.each(natsServerBinaries())('bad peers on nats-server $version', ({ bina
     );
     await archiver.ready;
   });
-  afterEach(async () => {
-    for (const stream of [STREAM_EVENTS, STREAM_BLOBS, STREAM_DEAD]) await bench.jsm.streams.purge(stream);
-  });
+  afterEach(() => bench.empty());
   afterAll(async () => {
     await archiver.stop();
     await bench.close();

@@ -83,6 +83,21 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
  * @throws {Error} that says where it looked.
  */
 export async function findNatsServer(environment: NodeJS.ProcessEnv = process.env): Promise<string> {
+  for (const place of natsServerPlaces(environment)) if (await isExecutable(place)) return place;
+  const named = environment['NATS_SERVER_BIN'];
+  throw new Error(
+    named
+      ? `NATS_SERVER_BIN=${named} is not an executable file`
+      : 'nats-server not found: install it (https://github.com/nats-io/nats-server/releases), put it on PATH, ' +
+          'in /usr/sbin or .sekai/bin, or name it in NATS_SERVER_BIN',
+  );
+}
+
+/** Where the executable may be, best first, `moreFolders` last; NATS_SERVER_BIN alone when it is set. */
+export function natsServerPlaces(
+  environment: NodeJS.ProcessEnv,
+  moreFolders: readonly string[] = [],
+): string[] {
   const named = environment['NATS_SERVER_BIN'];
   const folders = [
     ...(environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''),
@@ -90,15 +105,9 @@ export async function findNatsServer(environment: NodeJS.ProcessEnv = process.en
     // The repository's own, seen from the source tree and from dist/.
     new URL('../../.sekai/bin', import.meta.url).pathname,
     new URL('../../../.sekai/bin', import.meta.url).pathname,
+    ...moreFolders,
   ];
-  const candidates = named ? [named] : folders.map((folder) => join(folder, 'nats-server'));
-  for (const candidate of candidates) if (await isExecutable(candidate)) return candidate;
-  throw new Error(
-    named
-      ? `NATS_SERVER_BIN=${named} is not an executable file`
-      : 'nats-server not found: install it (https://github.com/nats-io/nats-server/releases), put it on PATH, ' +
-          'in /usr/sbin or .sekai/bin, or name it in NATS_SERVER_BIN',
-  );
+  return named ? [named] : folders.map((folder) => join(folder, 'nats-server'));
 }
 
 const isExecutable = (path: string): Promise<boolean> =>

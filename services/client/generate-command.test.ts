@@ -3,10 +3,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GenerateImageRequest } from '../../proto/gen/sekai/image/v1/image_generation_service.ts';
+import { textCollector } from '../../test/_support/text-collector.ts';
 import { runGenerate } from './generate-command.ts';
 import {
   acceptedEvent,
@@ -48,21 +48,10 @@ async function run(
   args: readonly string[],
   { signal = new AbortController().signal, isTTY = false, target = server.target } = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  const stdout = collector();
-  const stderr = Object.assign(collector(), { isTTY });
+  const stdout = textCollector();
+  const stderr = Object.assign(textCollector(), { isTTY });
   const code = await runGenerate([...args, '--target', target], { stdout, stderr, signal });
   return { code, stdout: stdout.text(), stderr: stderr.text() };
-}
-
-function collector(): Writable & { text(): string } {
-  const parts: string[] = [];
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      parts.push(String(chunk));
-      done();
-    },
-  });
-  return Object.assign(stream, { text: () => parts.join('') });
 }
 
 const output = (name = 'out.jpg'): string => join(folder, name);

@@ -1,12 +1,8 @@
 import { getEventListeners, once } from 'node:events';
 import { status } from '@grpc/grpc-js';
-import { afterEach, describe, expect, it } from 'vitest';
-import {
-  createImageGenerationClient,
-  GenerateImageError,
-  type ImageGenerationClient,
-  type ImageGenerationClientOptions,
-} from './image-generation-client.ts';
+import { describe, expect, it } from 'vitest';
+import { clientOf, scriptedClient } from '../../test/_support/scripted-client.ts';
+import { GenerateImageError } from './image-generation-client.ts';
 import {
   acceptedEvent,
   CAPABILITIES,
@@ -18,32 +14,13 @@ import {
   IMAGE_HASH,
   play,
   resultEvent,
-  type ScriptedCall,
   send,
   startScriptedServer,
 } from './scripted-server.ts';
 
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const cleanUp of cleanups.splice(0)) cleanUp();
-});
-
-async function clientOf(
-  script: (call: ScriptedCall) => void,
-  options: Partial<ImageGenerationClientOptions> = {},
-): Promise<ImageGenerationClient> {
-  const server = await startScriptedServer(script);
-  const client = createImageGenerationClient({ target: server.target, ...options });
-  cleanups.push(
-    () => client.close(),
-    () => server.stop(),
-  );
-  return client;
-}
-
 describe('a good stream', () => {
   it('gives the bytes, the header and the result, and tells of events in order', async () => {
-    const client = await clientOf(play(goodEvents()));
+    const client = await scriptedClient(play(goodEvents()));
     const told: string[] = [];
     const image = await client.generateImage(
       { prompt: 'a lighthouse' },
@@ -61,7 +38,7 @@ describe('a good stream', () => {
 
   it('sends the fields that were given and leaves the others unset', async () => {
     let received: unknown;
-    const client = await clientOf((call) => {
+    const client = await scriptedClient((call) => {
       received = call.request;
       play(goodEvents())(call);
     });
@@ -70,7 +47,7 @@ describe('a good stream', () => {
   });
 
   it('has no payload for response format S3', async () => {
-    const client = await clientOf(play([acceptedEvent(3), resultEvent(IMAGE_HASH)]));
+    const client = await scriptedClient(play([acceptedEvent(3), resultEvent(IMAGE_HASH)]));
     const image = await client.generateImage({ prompt: 'x', responseFormat: 3 });
     expect(image.bytes.length).toBe(0);
     expect(image.header).toBeUndefined();
@@ -78,12 +55,12 @@ describe('a good stream', () => {
 
   it('takes a PNG whose image hash is that of the archived JPEG', async () => {
     const png = [acceptedEvent(), headerEvent(IMAGE, 'image/png'), ...chunkEvents(IMAGE), resultEvent('ab')];
-    const client = await clientOf(play(png));
+    const client = await scriptedClient(play(png));
     expect((await client.generateImage({ prompt: 'x' })).result.imageHash).toBe('ab');
   });
 
   it('serves calls beside each other', async () => {
-    const client = await clientOf(play(goodEvents()));
+    const client = await scriptedClient(play(goodEvents()));
     const images = await Promise.all([1, 2, 3, 4].map((seed) => client.generateImage({ prompt: 'x', seed })));
     expect(images.every(({ bytes }) => Buffer.compare(bytes, IMAGE) === 0)).toBe(true);
   });
@@ -91,7 +68,7 @@ describe('a good stream', () => {
 
 describe('a call that fails', () => {
   it('says code, reason, every violation and the wish for a pause', async () => {
-    const client = await clientOf((call) => {
+    const client = await scriptedClient((call) => {
       call.emit('error', detailedError(status.INVALID_ARGUMENT, 'prompt: is wrong'));
     });
     const error: unknown = await client.generateImage({ prompt: '' }).catch((reason: unknown) => reason);
@@ -110,7 +87,7 @@ describe('a call that fails', () => {
   });
 
   it('fails with the status also in the middle of the payload', async () => {
-    const client = await clientOf((call) => {
+    const client = await scriptedClient((call) => {
       send(call, ...goodEvents().slice(0, 4));
       call.emit('error', detailedError(status.INTERNAL, 'engine broke'));
     });
@@ -118,7 +95,7 @@ describe('a call that fails', () => {
   });
 
   it('stands without details when the trailer cannot be read', async () => {
-    const client = await clientOf((call) => {
+    const client = await scriptedClient((call) => {
       const error = detailedError(status.INTERNAL, 'engine broke') as Error & {
         metadata: { set(key: string, value: Buffer): void };
       };
@@ -132,7 +109,7 @@ describe('a call that fails', () => {
   });
 
   it('is DEADLINE_EXCEEDED when the deadline passes', async () => {
-    const client = await clientOf((call) => send(call, acceptedEvent()));
+    const client = await scriptedClient((call) => send(call, acceptedEvent()));
     await expect(client.generateImage({ prompt: 'x' }, { deadlineMs: 100 })).rejects.toMatchObject({
       codeName: 'DEADLINE_EXCEEDED',
     });
@@ -141,8 +118,7 @@ describe('a call that fails', () => {
   it('is UNAVAILABLE when nobody listens', async () => {
     const server = await startScriptedServer(() => {});
     server.stop();
-    const client = createImageGenerationClient({ target: server.target });
-    cleanups.push(() => client.close());
+    const client = clientOf({ target: server.target });
     await expect(client.generateImage({ prompt: 'x' })).rejects.toMatchObject({ codeName: 'UNAVAILABLE' });
   });
 });
@@ -150,7 +126,7 @@ describe('a call that fails', () => {
 describe('cancelling', () => {
   it('rejects with the reason, stops the server and leaves no listener', async () => {
     const ended: Promise<unknown>[] = [];
-    const client = await clientOf((call) => {
+    const client = await scriptedClient((call) => {
       ended.push(once(call, 'cancelled'));
       send(call, acceptedEvent());
     });
@@ -166,7 +142,7 @@ describe('cancelling', () => {
   });
 
   it('leaves no listener on the signal of a good call', async () => {
-    const client = await clientOf(play(goodEvents()));
+    const client = await scriptedClient(play(goodEvents()));
     const { signal } = new AbortController();
     await client.generateImage({ prompt: 'x' }, { signal });
     await client.getCapabilities({ signal });
@@ -175,7 +151,7 @@ describe('cancelling', () => {
 
   it('does not start a call whose signal is aborted already', async () => {
     let calls = 0;
-    const client = await clientOf(() => {
+    const client = await scriptedClient(() => {
       calls += 1;
     });
     const reason = new Error('too late');
@@ -186,7 +162,7 @@ describe('cancelling', () => {
   });
 
   it('ends the call when a listener throws', async () => {
-    const client = await clientOf(play(goodEvents()));
+    const client = await scriptedClient(play(goodEvents()));
     const broken = new Error('broken listener');
     const onProgress = (): void => {
       throw broken;
@@ -197,7 +173,7 @@ describe('cancelling', () => {
 
 describe('getCapabilities', () => {
   it('gives what the server reports', async () => {
-    const client = await clientOf(() => {});
+    const client = await scriptedClient(() => {});
     expect(await client.getCapabilities()).toEqual(CAPABILITIES);
   });
 });

@@ -1,12 +1,8 @@
 /** A client against a server that breaks the contract: what it says is never taken for an image. */
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
-import {
-  createImageGenerationClient,
-  type ImageGenerationClient,
-  type ImageGenerationClientOptions,
-  StreamProtocolError,
-} from './image-generation-client.ts';
+import { describe, expect, it } from 'vitest';
+import { scriptedClient } from '../../test/_support/scripted-client.ts';
+import { StreamProtocolError } from './image-generation-client.ts';
 import {
   acceptedEvent,
   chunkEvents,
@@ -18,28 +14,8 @@ import {
   play,
   progressEvent,
   resultEvent,
-  type ScriptedCall,
   send,
-  startScriptedServer,
 } from './scripted-server.ts';
-
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const cleanUp of cleanups.splice(0)) cleanUp();
-});
-
-async function clientOf(
-  script: (call: ScriptedCall) => void,
-  options: Partial<ImageGenerationClientOptions> = {},
-): Promise<ImageGenerationClient> {
-  const server = await startScriptedServer(script);
-  const client = createImageGenerationClient({ target: server.target, ...options });
-  cleanups.push(
-    () => client.close(),
-    () => server.stop(),
-  );
-  return client;
-}
 
 const withoutOne = (at: number): Event[] => goodEvents().filter((_, index) => index !== at);
 const replaced = (at: number, event: Event): Event[] => goodEvents().with(at, event);
@@ -113,7 +89,7 @@ describe('a stream that breaks the contract', () => {
   ];
   for (const [name, events, message] of cases) {
     it(`is refused when it ${name}`, async () => {
-      const client = await clientOf(play(events));
+      const client = await scriptedClient(play(events));
       const call = client.generateImage({ prompt: 'x' });
       await expect(call).rejects.toThrow(message);
       await expect(call).rejects.toBeInstanceOf(StreamProtocolError);
@@ -121,14 +97,14 @@ describe('a stream that breaks the contract', () => {
   }
 
   it('is refused before memory is taken when it announces too much', async () => {
-    const client = await clientOf(play(goodEvents()), { maxPayloadBytes: 100_000 });
+    const client = await scriptedClient(play(goodEvents()), { maxPayloadBytes: 100_000 });
     await expect(client.generateImage({ prompt: 'x' })).rejects.toThrow(/150000 bytes.*at most 100000/);
   });
 
   it('is refused when it announces more than any memory', async () => {
     const header = headerEvent(IMAGE);
     if (header.$case === 'header') header.value.sizeBytes = 2n ** 64n - 1n;
-    const client = await clientOf(play(replaced(2, header)));
+    const client = await scriptedClient(play(replaced(2, header)));
     await expect(client.generateImage({ prompt: 'x' })).rejects.toThrow(
       /announces 18446744073709551615 bytes/,
     );
@@ -142,7 +118,7 @@ describe('a stream that breaks the contract', () => {
   for (const [when, events] of open) {
     it(`is refused when it falls silent ${when} and never ends`, async () => {
       const ended: Promise<unknown>[] = [];
-      const client = await clientOf(
+      const client = await scriptedClient(
         (call) => {
           ended.push(once(call, 'cancelled'));
           send(call, ...events);
@@ -157,7 +133,7 @@ describe('a stream that breaks the contract', () => {
   }
 
   it('is held to nothing but the deadline while it goes on with progress for ever', async () => {
-    const client = await clientOf(
+    const client = await scriptedClient(
       (call) => {
         send(call, acceptedEvent());
         const timer = setInterval(() => send(call, progressEvent()), 10);
@@ -177,7 +153,7 @@ describe('a stream that breaks the contract', () => {
 
   it('is cancelled, so that the server stops', async () => {
     const ended: Promise<unknown>[] = [];
-    const client = await clientOf((call) => {
+    const client = await scriptedClient((call) => {
       ended.push(once(call, 'cancelled'));
       send(call, progressEvent());
     });

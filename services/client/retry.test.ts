@@ -1,9 +1,9 @@
 import { getEventListeners } from 'node:events';
 import { status } from '@grpc/grpc-js';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { clientOf, scriptedClient } from '../../test/_support/scripted-client.ts';
 import {
   type CallSettings,
-  createImageGenerationClient,
   type ImageGenerationClient,
   type RetryNotice,
   type RetryOptions,
@@ -19,32 +19,34 @@ import {
   startScriptedServer,
 } from './scripted-server.ts';
 
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const cleanUp of cleanups.splice(0)) cleanUp();
-});
-
 const QUICK: RetryOptions = { baseDelayMs: 2 };
-
-function clientOf(target: string, retry: RetryOptions = QUICK): ImageGenerationClient {
-  const client = createImageGenerationClient({ target, retry });
-  cleanups.push(() => client.close());
-  return client;
-}
 
 /** A server that answers the first calls with `failures`, in order, and all later ones well. */
 async function failing(
   failures: readonly ((call: ScriptedCall) => void)[],
-  retry?: RetryOptions,
+  retry: RetryOptions = QUICK,
 ): Promise<{ client: ImageGenerationClient; requestIds: string[] }> {
   const requestIds: string[] = [];
-  const server = await startScriptedServer((call) => {
+  const script = (call: ScriptedCall): void => {
     const answer = failures[requestIds.length] ?? play(goodEvents());
     requestIds.push(call.request.requestId);
     answer(call);
-  });
-  cleanups.push(() => server.stop());
-  return { client: clientOf(server.target, retry), requestIds };
+  };
+  return { client: await scriptedClient(script, { retry }), requestIds };
+}
+
+/** A client of a server that is not there until `startServer`. */
+async function withoutServer(
+  script: (call: ScriptedCall) => void,
+): Promise<{ client: ImageGenerationClient; startServer: () => void }> {
+  const before = await startScriptedServer(() => {});
+  before.stop();
+  const { target } = before;
+  const startServer = (): void =>
+    void startScriptedServer(script, Number(target.split(':')[1])).then((server) =>
+      onTestFinished(() => server.stop()),
+    );
+  return { client: clientOf({ target, retry: { baseDelayMs: 200 } }), startServer };
 }
 
 const refuse =
@@ -89,15 +91,10 @@ describe('a call is repeated', () => {
   });
 
   it('when nobody listens yet and then somebody does', async () => {
-    const before = await startScriptedServer(() => {});
-    before.stop();
-    const client = clientOf(before.target, { baseDelayMs: 200 });
+    const { client, startServer } = await withoutServer(play(goodEvents()));
     const onRetry = ({ attempt, error }: RetryNotice): void => {
       expect(error.codeName).toBe('UNAVAILABLE');
-      if (attempt > 1) return;
-      void startScriptedServer(play(goodEvents()), Number(before.target.split(':')[1])).then((server) =>
-        cleanups.push(() => server.stop()),
-      );
+      if (attempt === 1) startServer();
     };
     expect((await client.generateImage({ prompt: 'x' }, { onRetry })).header?.width).toBe(640);
   });
@@ -120,14 +117,9 @@ describe('a call is repeated', () => {
   });
 
   it('also for the capabilities', async () => {
-    const before = await startScriptedServer(() => {});
-    before.stop();
-    const client = clientOf(before.target, { baseDelayMs: 200 });
+    const { client, startServer } = await withoutServer(() => {});
     const onRetry = ({ attempt }: RetryNotice): void => {
-      if (attempt > 1) return;
-      void startScriptedServer(() => {}, Number(before.target.split(':')[1])).then((server) =>
-        cleanups.push(() => server.stop()),
-      );
+      if (attempt === 1) startServer();
     };
     expect(await client.getCapabilities({ onRetry })).toEqual(CAPABILITIES);
   });

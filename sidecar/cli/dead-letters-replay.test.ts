@@ -8,36 +8,22 @@ import {
   STREAM_EVENTS,
 } from '../../proto/archive-event.ts';
 import { createLogger } from '../../services/runtime/logger.ts';
-import {
-  type ArchiveBench,
-  openArchiveBench,
-  publishEvent,
-  testEvent,
-  testImage,
-  until,
-} from '../../test/_support/archive-bench.ts';
+import { publishEvent, testEvent, testImage, until } from '../../test/_support/archive-bench.ts';
 import { createMemoryObjectStore } from '../../test/_support/memory-object-store.ts';
 import { natsServerBinaries } from '../../test/_support/nats-binaries.ts';
 import { startArchiver } from '../archiver.ts';
 import { readArchiverConfig } from '../config.ts';
-import { type LetterBench, letterBench } from './testing/letter-bench.ts';
+import { type LetterBench, openLetterBench } from './testing/letter-bench.ts';
 
 const KIB = 1024;
 describe.each(natsServerBinaries())('dead-letters replay on nats-server $version', ({ binary }) => {
-  let bench: ArchiveBench;
   let letters: LetterBench;
 
   beforeAll(async () => {
-    bench = await openArchiveBench(binary);
-    letters = letterBench(bench);
-    // Two minutes would be long for a test; the rule is the same.
-    const { config } = await bench.jsm.streams.info(STREAM_EVENTS);
-    await bench.jsm.streams.update(STREAM_EVENTS, { ...config, duplicate_window: 1_500_000_000 });
+    letters = await openLetterBench(binary);
   });
-  afterAll(() => bench.close());
-  afterEach(async () => {
-    for (const stream of [STREAM_EVENTS, STREAM_BLOBS, STREAM_DEAD]) await bench.jsm.streams.purge(stream);
-  });
+  afterAll(() => letters.bench.close());
+  afterEach(() => letters.bench.empty());
 
   it('queues an event again with its id and chunks, and only then drops the dead copy', async () => {
     const image = testImage(600 * KIB);
@@ -59,7 +45,7 @@ describe.each(natsServerBinaries())('dead-letters replay on nats-server $version
     await letters.bury(images[1], { chunkBytes: 256 * KIB });
     expect((await letters.run('replay', '--all')).code).toBe(0);
     const objectStore = createMemoryObjectStore();
-    const config = readArchiverConfig({ NATS_URL: bench.server.url, ADMIN_LISTEN: '127.0.0.1:0' });
+    const config = readArchiverConfig({ NATS_URL: letters.bench.server.url, ADMIN_LISTEN: '127.0.0.1:0' });
     const archiver = await startArchiver(config, { objectStore, logger: createLogger('test', 'silent') });
     try {
       await until('all archived', async () => (await letters.count(STREAM_EVENTS)) === 0);
@@ -77,7 +63,7 @@ describe.each(natsServerBinaries())('dead-letters replay on nats-server $version
   it('drops the dead copy of an event that is archived by now', async () => {
     const image = testImage(600 * KIB);
     const event = await letters.bury(image, { chunkBytes: 256 * KIB });
-    const kv = await bench.connection.jetstream().views.kv(KV_ARCHIVED, { bindOnly: true });
+    const kv = await letters.bench.connection.jetstream().views.kv(KV_ARCHIVED, { bindOnly: true });
     const pair = { bucket: 'b', key: 'k', recordKey: 'r', archiveTime: new Date(), requestId: '' };
     await kv.put(image.hash, ArchivedPair.encode(pair).finish());
     const { code, stdout } = await letters.run('replay', event.handoffId);
@@ -91,7 +77,7 @@ describe.each(natsServerBinaries())('dead-letters replay on nats-server $version
     const image = testImage(600 * KIB);
     const event = await letters.bury(image, { chunkBytes: 256 * KIB });
     const other = testEvent(image, { chunkBytes: 256 * KIB });
-    await publishEvent(bench.connection, other, image);
+    await publishEvent(letters.bench.connection, other, image);
     const { code, stdout } = await letters.run('replay', event.handoffId);
     expect(code).toBe(1);
     expect(stdout).toContain('NOT replayed: another hand-off of this image is queued');
@@ -104,7 +90,7 @@ describe.each(natsServerBinaries())('dead-letters replay on nats-server $version
   it('finishes a replay that was cut short after the event was queued', async () => {
     const image = testImage(600 * KIB);
     const event = await letters.bury(image, { chunkBytes: 256 * KIB });
-    await publishEvent(bench.connection, event, image);
+    await publishEvent(letters.bench.connection, event, image);
     expect(await letters.run('replay', event.handoffId)).toMatchObject({ code: 0 });
     expect(await letters.count(STREAM_DEAD)).toBe(0);
     expect(await letters.count(STREAM_BLOBS)).toBe(3);
@@ -114,8 +100,8 @@ describe.each(natsServerBinaries())('dead-letters replay on nats-server $version
   it('waits while NATS remembers the id, rather than taking a duplicate for a stored event', async () => {
     const image = testImage(KIB);
     const event = await letters.bury(image);
-    await publishEvent(bench.connection, event, image);
-    await bench.jsm.streams.purge(STREAM_EVENTS);
+    await publishEvent(letters.bench.connection, event, image);
+    await letters.bench.jsm.streams.purge(STREAM_EVENTS);
     const { code, stdout, stderr } = await letters.run('replay', event.handoffId);
     expect(stderr).toContain('NATS remembers its id');
     expect(stdout).toContain('queued again');

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { STREAM_BLOBS, STREAM_DEAD, STREAM_EVENTS } from '../../proto/archive-event.ts';
-import { type ArchiveBench, openArchiveBench, testImage } from '../../test/_support/archive-bench.ts';
+import { STREAM_DEAD } from '../../proto/archive-event.ts';
+import { openArchiveBench, testImage } from '../../test/_support/archive-bench.ts';
 import { natsServerBinaries } from '../../test/_support/nats-binaries.ts';
 import { openOperatorQueue } from '../jetstream/jetstream-operator-queue.ts';
-import { type LetterBench, letterBench, PROMPT } from './testing/letter-bench.ts';
+import { type LetterBench, openLetterBench, PROMPT } from './testing/letter-bench.ts';
 import { runCli } from './testing/run-cli.ts';
 import { natsAccessByUrls } from '../../services/runtime/nats-access.ts';
 
@@ -12,20 +12,13 @@ const KIB = 1024;
 const never = new AbortController().signal;
 
 describe.each(natsServerBinaries())('dead-letters on nats-server $version', ({ binary }) => {
-  let bench: ArchiveBench;
   let letters: LetterBench;
 
   beforeAll(async () => {
-    bench = await openArchiveBench(binary);
-    letters = letterBench(bench);
-    // Two minutes would be long for a test; the rule is the same.
-    const { config } = await bench.jsm.streams.info(STREAM_EVENTS);
-    await bench.jsm.streams.update(STREAM_EVENTS, { ...config, duplicate_window: 1_500_000_000 });
+    letters = await openLetterBench(binary);
   });
-  afterAll(() => bench.close());
-  afterEach(async () => {
-    for (const stream of [STREAM_EVENTS, STREAM_BLOBS, STREAM_DEAD]) await bench.jsm.streams.purge(stream);
-  });
+  afterAll(() => letters.bench.close());
+  afterEach(() => letters.bench.empty());
 
   it('says when there are none', async () => {
     expect(await letters.run('list')).toEqual({ code: 0, stdout: 'no dead letters\n', stderr: '' });
@@ -110,7 +103,7 @@ describe.each(natsServerBinaries())('dead-letters on nats-server $version', ({ b
   it('spares a letter that is buried again while it is dropped', async () => {
     const image = testImage(600 * KIB);
     const event = await letters.bury(image, { chunkBytes: 256 * KIB });
-    const queue = await openOperatorQueue(natsAccessByUrls([bench.server.url]), never);
+    const queue = await openOperatorQueue(natsAccessByUrls([letters.bench.server.url]), never);
     try {
       for await (const letter of queue.letters(never)) {
         await letters.publishChunks(event, image, 256 * KIB, []);
@@ -128,7 +121,7 @@ describe.each(natsServerBinaries())('dead-letters on nats-server $version', ({ b
   it('drops nothing without consent', async () => {
     const event = await letters.bury(testImage(KIB));
     const args = ['dead-letters', 'drop', event.handoffId];
-    const environment = { NATS_URL: bench.server.url };
+    const environment = { NATS_URL: letters.bench.server.url };
     const nobody = await runCli(args, environment);
     expect(nobody).toMatchObject({ code: 1, stdout: '' });
     expect(nobody.stderr).toContain('there is no --yes');
@@ -156,7 +149,7 @@ describe.each(natsServerBinaries())('dead-letters on nats-server $version', ({ b
 
   it('leaves other letters their chunks when a name in the stream is a pattern', async () => {
     const event = await letters.bury(testImage(600 * KIB), { chunkBytes: 256 * KIB });
-    await bench.connection.jetstream().publish(`sekai.archive.dead.event.*.${event.handoffId}`, 'x');
+    await letters.bench.connection.jetstream().publish(`sekai.archive.dead.event.*.${event.handoffId}`, 'x');
     expect(await letters.run('drop', `*.${event.handoffId}`, '--yes')).toMatchObject({ code: 0 });
     expect(await letters.count(STREAM_DEAD)).toBe(4);
     expect((await letters.run('show', event.handoffId, '--json')).stdout).toContain('"chunks_kept":3');

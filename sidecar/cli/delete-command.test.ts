@@ -61,7 +61,7 @@ describe.each(natsServerBinaries())('delete on nats-server $version', ({ binary 
   afterEach(async () => {
     await archiver?.stop();
     archiver = undefined;
-    for (const stream of [STREAM_EVENTS, STREAM_BLOBS, STREAM_DEAD]) await bench.jsm.streams.purge(stream);
+    await bench.empty();
     await s3.stop();
     await rm(folder, { recursive: true });
   });

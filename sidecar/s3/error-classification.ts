@@ -1,3 +1,9 @@
+import {
+  CLOSED_CODES,
+  LOST_CODES,
+  STALLED_CODES,
+  systemCode,
+} from '../../services/runtime/network-errors.ts';
 import type { S3ErrorFacts } from './s3-answer.ts';
 
 /**
@@ -68,28 +74,12 @@ export function classifyAnswer(facts: S3ErrorFacts, region: string): FaultClass 
   return 'fatal';
 }
 
-const TRANSIENT_NETWORK_CODES = new Set([
-  'UND_ERR_SOCKET',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
-  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-  'ECONNRESET',
-  'ECONNREFUSED',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'EHOSTDOWN',
-  'ENETUNREACH',
-  'ENETDOWN',
+const TRANSIENT_NETWORK_CODES: ReadonlySet<string> = new Set([
+  ...LOST_CODES,
+  ...STALLED_CODES,
   'EADDRNOTAVAIL',
   'ERR_STREAM_PREMATURE_CLOSE',
 ]);
-
-const CLOSED_CODES = new Set(['UND_ERR_CLOSED', 'UND_ERR_DESTROYED']);
 
 /** An error of the way to the store, and the system's code for it. Only those of the network itself are transient. */
 export interface NetworkFailure {
@@ -126,14 +116,3 @@ function isTlsCode(code: string): boolean {
 /** What may stand as the cause of an error: llhttp's errors carry the bytes they stumbled over, which may be secret. */
 export const safeCause = (error: unknown): ErrorOptions =>
   error instanceof Error && 'data' in error ? {} : { cause: error };
-
-function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const { code } = error as NodeJS.ErrnoException;
-  if (typeof code === 'string') return code;
-  // undici leaves the code of some parser errors out.
-  if (error.name === 'HTTPParserError') return 'HPE_INVALID';
-  // With several addresses for a name, Node reports one AggregateError.
-  const inner = error instanceof AggregateError ? (error.errors[0] as unknown) : error.cause;
-  return inner === undefined ? undefined : systemCode(inner);
-}

@@ -12,6 +12,9 @@ import {
   chunkCount,
   encodeArchiveEvent,
   eventSubject,
+  STREAM_BLOBS,
+  STREAM_DEAD,
+  STREAM_EVENTS,
 } from '../../proto/archive-event.ts';
 import { ensureTopology } from '../../sidecar/jetstream/topology.ts';
 
@@ -21,6 +24,8 @@ export interface ArchiveBench {
   readonly storeDirectory: string;
   readonly connection: NatsConnection;
   readonly jsm: JetStreamManager;
+  /** Purges the streams, for the next test. */
+  empty(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -36,6 +41,9 @@ export async function openArchiveBench(binary: string, config?: string): Promise
     storeDirectory: join(directory, 'store'),
     connection,
     jsm,
+    empty: async () => {
+      for (const stream of [STREAM_EVENTS, STREAM_BLOBS, STREAM_DEAD]) await jsm.streams.purge(stream);
+    },
     close: async () => {
       await connection.close();
       await server.stop();

@@ -1,26 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { natsServerPlaces } from '../../deploy/dev/nats-server.ts';
 
 /**
  * One executable per nats-server version on this machine: the suites that depend on it run with each.
- * NATS_SERVER_BIN alone when it is set, else those of PATH and the usual places.
+ * NATS_SERVER_BIN alone when it is set, else those of PATH, the usual places, and what set-up keeps apart.
  */
 export function natsServerBinaries(
   environment: NodeJS.ProcessEnv = process.env,
 ): { readonly version: string; readonly binary: string }[] {
-  const folders = (environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  const ours = join(process.cwd(), '.sekai');
-  const usual = [
-    '/usr/sbin',
-    join(ours, 'bin'),
-    join(ours, 'nats-servers', 'go'),
-    join(ours, 'nats-servers', 'apt'),
-  ];
-  const named = environment['NATS_SERVER_BIN'];
-  const candidates = named ? [named] : [...folders, ...usual].map((folder) => join(folder, 'nats-server'));
+  const keptApart = ['go', 'apt'].map((way) => join(process.cwd(), '.sekai', 'nats-servers', way));
   const byVersion = new Map<string, string>();
-  for (const candidate of candidates) {
+  for (const candidate of natsServerPlaces(environment, keptApart)) {
     if (!isExecutable(candidate)) continue;
     const version = /\d+\.\d+\.\d+/.exec(execFileSync(candidate, ['--version'], { encoding: 'utf8' }))?.[0];
     if (version !== undefined && !byVersion.has(version)) byVersion.set(version, candidate);

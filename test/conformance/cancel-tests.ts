@@ -2,7 +2,8 @@ import { getEventListeners } from 'node:events';
 import { expect, test, vi } from 'vitest';
 import { DeadlineError } from '../../services/image-generation/errors.ts';
 import type { Begin, EngineHarness } from './engine-trial.ts';
-import { eventsOf, jobOf, never, pictureOf, rejection, WAIT } from './judging.ts';
+import { eventsOf, never } from '../_support/engines/engine-calls.ts';
+import { jobOf, pictureOf, rejection, WAIT } from './judging.ts';
 
 /** Nobody wants the picture any more. */
 export function cancelTests({ promises }: EngineHarness, begin: Begin): void {

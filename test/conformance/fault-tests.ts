@@ -2,7 +2,8 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import { DeadlineError, type EngineFailure } from '../../services/image-generation/errors.ts';
 import { type EngineFault, ENGINE_SECRET } from '../_support/engines/engine-simulator.ts';
 import type { Begin, EngineHarness, EngineTrial } from './engine-trial.ts';
-import { eventsOf, failureOf, jobOf, never, pictureOf, rejection, WAIT } from './judging.ts';
+import { eventsOf, never } from '../_support/engines/engine-calls.ts';
+import { failureOf, jobOf, pictureOf, rejection, WAIT } from './judging.ts';
 
 const FAULTS: Readonly<Record<EngineFault, readonly EngineFailure[]>> = {
   html: ['BAD_RESPONSE'],

@@ -3,7 +3,8 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { NotFoundError } from '../../services/image-generation/errors.ts';
 import type { Begin, EngineHarness } from './engine-trial.ts';
-import { encoder, eventsOf, imageOf, jobOf, never, pictureOf, rejection } from './judging.ts';
+import { eventsOf, never } from '../_support/engines/engine-calls.ts';
+import { encoder, imageOf, jobOf, pictureOf, rejection } from './judging.ts';
 
 /** A picture as it should be. */
 export function imageTests({ promises }: EngineHarness, begin: Begin): void {

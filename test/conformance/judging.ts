@@ -4,13 +4,12 @@ import { checkWithEngine } from '../../services/image-generation/check-with-engi
 import { createSharpImageEncoder } from '../../services/image-generation/encoding/sharp-image-encoder.ts';
 import { EngineError, type EngineFailure } from '../../services/image-generation/errors.ts';
 import type { EngineEvent, EngineJob, ImageEngine } from '../../services/image-generation/image-engine.ts';
+import { eventsOf, never } from '../_support/engines/engine-calls.ts';
 import { wireRequest } from '../_support/wire-request.ts';
 
 /** No log line and no error may hold it. */
 export const PROMPT = 'a lighthouse that no log may name, at dusk';
 export const WAIT = { timeout: 10_000, interval: 10 };
-/** A caller who stays. */
-export const never = (): AbortSignal => new AbortController().signal;
 export const encoder = createSharpImageEncoder();
 
 /** The job that a request becomes, as in the service. */
@@ -27,16 +26,6 @@ export async function jobOf(
 }
 
 type ImageEvent = Extract<EngineEvent, { type: 'image' }>;
-
-export async function eventsOf(
-  engine: ImageEngine,
-  job: EngineJob,
-  signal = never(),
-): Promise<EngineEvent[]> {
-  const events: EngineEvent[] = [];
-  for await (const event of engine.generate(job, signal)) events.push(event);
-  return events;
-}
 
 export const imageOf = (events: readonly EngineEvent[]): ImageEvent => {
   const last = events.at(-1);

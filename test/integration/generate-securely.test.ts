@@ -1,28 +1,20 @@
 /** sekai-generate against a service with TLS and tokens. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { runGenerate } from '../../services/client/generate-command.ts';
 import { newToken, type SecuredService, startSecuredService } from '../_support/secured-service.ts';
+import { textCollector } from '../_support/text-collector.ts';
 
 const token = newToken();
-
-function collector() {
-  const parts: string[] = [];
-  const write = (chunk: Buffer, _encoding: string, done: () => void): void => {
-    parts.push(chunk.toString());
-    done();
-  };
-  return Object.assign(new Writable({ write }), { isTTY: false, text: () => parts.join('') });
-}
 
 async function generate(
   { fixture }: SecuredService,
   flags: readonly string[],
   environment: Record<string, string> = {},
 ) {
-  const [stdout, stderr] = [collector(), collector()];
+  const stdout = textCollector();
+  const stderr = Object.assign(textCollector(), { isTTY: false });
   const { signal } = new AbortController();
   const output = join(fixture.directory, 'out.jpg');
   const target = fixture.target.replace('127.0.0.1', 'localhost');

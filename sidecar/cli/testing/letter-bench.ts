@@ -11,6 +11,7 @@ import {
 import {
   type ArchiveBench,
   messageCount,
+  openArchiveBench,
   type TestImage,
   testEvent,
 } from '../../../test/_support/archive-bench.ts';
@@ -19,10 +20,20 @@ import { type Outcome, runCli } from './run-cli.ts';
 
 export const PROMPT = 'a secret prompt';
 
-export type LetterBench = ReturnType<typeof letterBench>;
+/** How long NATS remembers the id of an event: two minutes would be long for a test; the rule is the same. */
+const DUPLICATE_WINDOW_NS = 1_500_000_000;
 
-/** Over a server whose streams are set up. */
-export function letterBench(bench: ArchiveBench) {
+export type LetterBench = ReturnType<typeof lettersOn>;
+
+/** Over a nats-server of its own. */
+export async function openLetterBench(binary: string): Promise<LetterBench> {
+  const bench = await openArchiveBench(binary);
+  const { config } = await bench.jsm.streams.info(STREAM_EVENTS);
+  await bench.jsm.streams.update(STREAM_EVENTS, { ...config, duplicate_window: DUPLICATE_WINDOW_NS });
+  return lettersOn(bench);
+}
+
+function lettersOn(bench: ArchiveBench) {
   const run = (...args: string[]): Promise<Outcome> =>
     runCli(['dead-letters', ...args], { NATS_URL: bench.server.url });
   const count = (stream: string): Promise<number> => messageCount(bench.jsm, stream);
@@ -71,5 +82,5 @@ export function letterBench(bench: ArchiveBench) {
     const message = await bench.jsm.streams.getMessage(STREAM_EVENTS, { last_by_subj: eventSubject(hash) });
     return message.header.get('Nats-Msg-Id');
   };
-  return { run, count, bury, buryPayload, publishChunks, queuedId };
+  return { bench, run, count, bury, buryPayload, publishChunks, queuedId };
 }

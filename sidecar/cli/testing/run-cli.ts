@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import { Readable, Writable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { textCollector } from '../../../test/_support/text-collector.ts';
 import { runArchiveCli } from '../archive-cli.ts';
 import type { CliIo } from '../cli-io.ts';
 
@@ -15,22 +16,11 @@ export async function runCli(
   environment: Readonly<Record<string, string>>,
   more: Partial<Pick<CliIo, 'confirm' | 'stdin' | 'nowMs'>> = {},
 ): Promise<Outcome> {
-  const stdout = collector();
-  const stderr = collector();
+  const stdout = textCollector();
+  const stderr = textCollector();
   const { signal } = new AbortController();
   setMaxListeners(0, signal);
   const process = { environment, stdin: Readable.from([]), stdout, stderr, signal, confirm: undefined };
   const code = await runArchiveCli(args, { ...process, nowMs: Date.now, ...more });
   return { code, stdout: stdout.text(), stderr: stderr.text() };
-}
-
-function collector(): Writable & { text(): string } {
-  const parts: string[] = [];
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      parts.push(String(chunk));
-      done();
-    },
-  });
-  return Object.assign(stream, { text: () => parts.join('') });
 }

@@ -11,17 +11,16 @@ import { jobOfGraph, refuseGraph, type SimulatedGraph } from './comfyui-graph.ts
 import { CHECKPOINTS, LORAS, nodeClasses, objectInfo } from './comfyui-nodes.ts';
 import { cancelRoute, queueOf } from './comfyui-queue.ts';
 import type { ComfyuiPrompt, ComfyuiSimulatorOptions, World } from './comfyui-world.ts';
-import { ENGINE_SECRET, type EngineSimulator, type SimulatedJob } from './engine-simulator.ts';
+import { ENGINE_SECRET } from './engine-simulator.ts';
 import { fieldProblems } from './field-check.ts';
 import { runWhenMain } from './run-simulator.ts';
 import { createSimulatedGpu } from './simulated-gpu.ts';
+import { type SharedEngineSimulator, sharedEngineControls, withControls } from './simulator-controls.ts';
 import { drip, type SimulatedAnswer, type SimulatedRequest, startSimulatorHttp } from './simulator-http.ts';
 import { acceptWebSocket } from './websocket-server.ts';
 
 /** More than the controls every simulator has. */
-export interface ComfyuiSimulator extends EngineSimulator {
-  /** Runs a job of another user of the same engine, who gave no client id. */
-  foreignJob(steps: number): { readonly state: string };
+export interface ComfyuiSimulator extends SharedEngineSimulator {
   /** A LoRA is put beside the engine, or taken away. */
   addLora(file: string): void;
   removeLora(file: string): void;
@@ -34,8 +33,6 @@ export interface ComfyuiSimulator extends EngineSimulator {
   readonly questions: number;
   /** Interrupts received that stopped something. */
   readonly interrupts: number;
-  /** Bodies of /prompt as they came. */
-  readonly bodies: readonly Readonly<Record<string, unknown>>[];
 }
 
 export async function startComfyuiSimulator(
@@ -64,69 +61,25 @@ export async function startComfyuiSimulator(
   const notFound = { status: 404, raw: { type: 'text/plain', body: '404: Not Found' } };
   const http = await startSimulatorHttp((request) => respond(world, request), notFound, options.port ?? 0);
   http.server.on('upgrade', (request: IncomingMessage, socket: Socket) => upgrade(world, request, socket));
-  const lose = (): void => {
-    gpu.reset();
+  const forget = (): void => {
     world.prompts.clear();
     world.sockets.clear();
   };
-  return {
-    url: http.url,
-    get jobs() {
-      return gpu.jobs.filter(({ id }) => !world.foreign.has(id));
-    },
-    get sockets() {
-      return http.sockets;
-    },
+  return withControls(sharedEngineControls(world, http, 'euler', forget), {
     get webSockets() {
       return world.sockets.size;
     },
     get questions() {
       return world.questions;
     },
-    get interrupts() {
-      return world.interrupts;
-    },
-    bodies: world.bodies,
-    hold: () => gpu.hold(),
-    letGo: () => gpu.letGo(),
-    spoil(fault) {
-      world.fault = fault;
-    },
-    foreignJob(steps) {
-      const id = randomUUID();
-      world.foreign.add(id);
-      return gpu.submit(id, { ...FOREIGN, steps }).job;
-    },
-    addLora: (file) => void world.loras.push(file),
-    removeLora: (file) => void world.loras.splice(world.loras.indexOf(file), 1),
+    addLora: (file: string) => void world.loras.push(file),
+    removeLora: (file: string) => void world.loras.splice(world.loras.indexOf(file), 1),
     cutWebSockets() {
       for (const socket of world.sockets.values()) socket.cut();
     },
     interruptByHand: () => gpu.interruptCurrent(),
-    async kill() {
-      lose();
-      await http.kill();
-    },
-    restart: () => http.restart(),
-    async close() {
-      lose();
-      await http.close();
-    },
-  };
+  });
 }
-
-const FOREIGN: SimulatedJob = {
-  prompt: 'of somebody else',
-  negativePrompt: '',
-  width: 64,
-  height: 64,
-  seed: 1,
-  steps: 1,
-  guidanceScale: 7,
-  sampler: 'euler',
-  model: 'dreamshaper_8',
-  loras: [],
-};
 
 function isAllowed({ options }: World, headers: IncomingMessage['headers']): boolean {
   return options.token === undefined || headers.authorization === `Bearer ${options.token}`;

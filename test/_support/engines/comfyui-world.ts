@@ -1,7 +1,8 @@
 /** What the simulated ComfyUI has and remembers. */
 import type { SimulatedGraph } from './comfyui-graph.ts';
 import type { EngineFault } from './engine-simulator.ts';
-import type { SimulatedGpu, SubmittedJob } from './simulated-gpu.ts';
+import type { SubmittedJob } from './simulated-gpu.ts';
+import type { SharedWorld } from './simulator-controls.ts';
 import type { ServerSocket } from './websocket-server.ts';
 
 export interface ComfyuiSimulatorOptions {
@@ -38,8 +39,7 @@ export interface ComfyuiPrompt extends SubmittedJob {
   file: Buffer | undefined;
 }
 
-export interface World {
-  readonly gpu: SimulatedGpu;
+export interface World extends SharedWorld {
   readonly options: ComfyuiSimulatorOptions;
   readonly checkpoints: string[];
   readonly loras: string[];
@@ -50,11 +50,6 @@ export interface World {
   readonly sockets: Map<string, ServerSocket>;
   /** Cache keys of saved pictures: the same graph again saves nothing. */
   readonly saved: Set<string>;
-  fault: EngineFault | undefined;
-  interrupts: number;
   questions: number;
-  readonly bodies: Record<string, unknown>[];
-  /** Ids of prompts of others. */
-  readonly foreign: Set<string>;
   number: number;
 }

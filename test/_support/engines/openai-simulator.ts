@@ -15,7 +15,8 @@ import {
 import { fieldProblems } from './field-check.ts';
 import { type Flavour, FLAVOURS, modelProblem, type OpenaiFlavour, problemText } from './openai-flavours.ts';
 import { runWhenMain } from './run-simulator.ts';
-import { createSimulatedGpu, type SimulatedGpu } from './simulated-gpu.ts';
+import { createSimulatedGpu } from './simulated-gpu.ts';
+import { type ControlledWorld, simulatorControls, withControls } from './simulator-controls.ts';
 import { drip, type SimulatedAnswer, type SimulatedRequest, startSimulatorHttp } from './simulator-http.ts';
 import { spoiledBase64 } from './spoiled-picture.ts';
 
@@ -75,36 +76,15 @@ export async function startOpenaiSimulator(options: OpenaiSimulatorOptions = {})
   };
   const notFound = { status: 404, json: flavour.error(404, 'Not Found') };
   const http = await startSimulatorHttp(respond, notFound, options.port ?? 0);
-  return {
-    url: http.url,
-    jobs: gpu.jobs,
-    get sockets() {
-      return http.sockets;
-    },
+  return withControls(simulatorControls(world, http), {
     bodies: world.bodies,
-    requests: (path) => seen.filter((request) => request.path === path),
-    hold: () => gpu.hold(),
-    letGo: () => gpu.letGo(),
-    spoil(fault) {
-      world.fault = fault;
-    },
-    async kill() {
-      gpu.reset();
-      await http.kill();
-    },
-    restart: () => http.restart(),
-    async close() {
-      gpu.reset();
-      await http.close();
-    },
-  };
+    requests: (path: string) => seen.filter((request) => request.path === path),
+  });
 }
 
-interface World {
-  readonly gpu: SimulatedGpu;
+interface World extends ControlledWorld {
   readonly options: OpenaiSimulatorOptions;
   readonly flavour: Flavour;
-  fault: EngineFault | undefined;
   /** The one that was linked last. */
   picture: Buffer | undefined;
   readonly bodies: Record<string, unknown>[];

@@ -2,26 +2,19 @@
  * AUTOMATIC1111's API as documented (reference api-and-engines § 3.1), without a GPU. Strict: an unknown field or a
  * wrong type is 422. `node dist/test/_support/engines/sdapi-simulator.js --port 7860` runs it alone.
  */
-import { randomUUID } from 'node:crypto';
 import sharp from 'sharp';
-import type { EngineSimulator, SimulatedJob } from './engine-simulator.ts';
 import { fieldProblems } from './field-check.ts';
 import { runWhenMain } from './run-simulator.ts';
 import { txt2img, unprocessable } from './sdapi-txt2img.ts';
 import { MODELS, SAMPLERS, SCHEDULERS, type SdapiSimulatorOptions, type World } from './sdapi-world.ts';
 import { createSimulatedGpu, type SimulatedGpu } from './simulated-gpu.ts';
+import { type SharedEngineSimulator, sharedEngineControls, withControls } from './simulator-controls.ts';
 import { type SimulatedAnswer, type SimulatedRequest, startSimulatorHttp } from './simulator-http.ts';
 
 /** More than the controls every simulator has. */
-export interface SdapiSimulator extends EngineSimulator {
-  /** Runs a job of another user of the same engine. */
-  foreignJob(steps: number): { readonly state: string };
+export interface SdapiSimulator extends SharedEngineSimulator {
   /** A LoRA is put beside the engine; it is listed after refresh-loras. */
   addLora(name: string): void;
-  /** Interrupts received. */
-  readonly interrupts: number;
-  /** Bodies of txt2img as they came. */
-  readonly bodies: readonly Readonly<Record<string, unknown>>[];
 }
 
 export async function startSdapiSimulator(options: SdapiSimulatorOptions = {}): Promise<SdapiSimulator> {
@@ -49,53 +42,10 @@ export async function startSdapiSimulator(options: SdapiSimulatorOptions = {}): 
     { status: 404, json: { detail: 'Not Found' } },
     options.port ?? 0,
   );
-  return {
-    url: http.url,
-    get jobs() {
-      return gpu.jobs.filter(({ id }) => !world.foreign.has(id));
-    },
-    get sockets() {
-      return http.sockets;
-    },
-    get interrupts() {
-      return world.interrupts;
-    },
-    bodies: world.bodies,
-    hold: () => gpu.hold(),
-    letGo: () => gpu.letGo(),
-    spoil(fault) {
-      world.fault = fault;
-    },
-    foreignJob(steps) {
-      const id = randomUUID();
-      world.foreign.add(id);
-      return gpu.submit(id, { ...FOREIGN, steps }).job;
-    },
-    addLora: (name) => void world.onDisk.push(name),
-    async kill() {
-      gpu.reset();
-      await http.kill();
-    },
-    restart: () => http.restart(),
-    async close() {
-      gpu.reset();
-      await http.close();
-    },
-  };
+  return withControls(sharedEngineControls(world, http, 'Euler'), {
+    addLora: (name: string) => void world.onDisk.push(name),
+  });
 }
-
-const FOREIGN: SimulatedJob = {
-  prompt: 'of somebody else',
-  negativePrompt: '',
-  width: 64,
-  height: 64,
-  seed: 1,
-  steps: 1,
-  guidanceScale: 7,
-  sampler: 'Euler',
-  model: 'dreamshaper_8',
-  loras: [],
-};
 
 function hasLogin({ headers }: SimulatedRequest, login: string | undefined): boolean {
   return login === undefined || headers.authorization === `Basic ${Buffer.from(login).toString('base64')}`;

@@ -1,6 +1,5 @@
 /** What the simulated A1111 has and remembers. */
-import type { EngineFault } from './engine-simulator.ts';
-import type { SimulatedGpu } from './simulated-gpu.ts';
+import type { SharedWorld } from './simulator-controls.ts';
 
 export interface SdapiSimulatorOptions {
   readonly port?: number;
@@ -17,17 +16,11 @@ export interface SdapiSimulatorOptions {
   readonly login?: string;
 }
 
-export interface World {
-  readonly gpu: SimulatedGpu;
+export interface World extends SharedWorld {
   readonly options: SdapiSimulatorOptions;
   listed: string[];
   readonly onDisk: string[];
   loaded: string;
-  fault: EngineFault | undefined;
-  interrupts: number;
-  readonly bodies: Record<string, unknown>[];
-  /** Ids of jobs of others. */
-  readonly foreign: Set<string>;
 }
 
 export const SAMPLERS = ['DPM++ 2M', 'Euler', 'Euler a'];

@@ -10,14 +10,13 @@ import {
 } from './engine-simulator.ts';
 import { type FieldType, fieldProblems } from './field-check.ts';
 import { runWhenMain } from './run-simulator.ts';
-import { createSimulatedGpu, type SimulatedGpu, type SubmittedJob } from './simulated-gpu.ts';
+import { createSimulatedGpu, type SubmittedJob } from './simulated-gpu.ts';
+import { type ControlledWorld, simulatorControls } from './simulator-controls.ts';
 import { drip, type SimulatedAnswer, type SimulatedRequest, startSimulatorHttp } from './simulator-http.ts';
 import { spoiledBase64 } from './spoiled-picture.ts';
 
-interface World {
-  readonly gpu: SimulatedGpu;
+interface World extends ControlledWorld {
   readonly jobs: Map<string, SubmittedJob & { readonly fault: EngineFault | undefined }>;
-  fault: EngineFault | undefined;
   nextId: number;
 }
 
@@ -55,31 +54,7 @@ export async function startSdCppSimulator(
     { status: 404 },
     options.port ?? 0,
   );
-  const lose = (): void => {
-    gpu.reset();
-    world.jobs.clear();
-  };
-  return {
-    url: http.url,
-    jobs: gpu.jobs,
-    get sockets() {
-      return http.sockets;
-    },
-    hold: () => gpu.hold(),
-    letGo: () => gpu.letGo(),
-    spoil(fault) {
-      world.fault = fault;
-    },
-    async kill() {
-      lose();
-      await http.kill();
-    },
-    restart: () => http.restart(),
-    async close() {
-      lose();
-      await http.close();
-    },
-  };
+  return simulatorControls(world, http, () => world.jobs.clear());
 }
 
 async function respond(world: World, request: SimulatedRequest): Promise<SimulatedAnswer | undefined> {

@@ -1,39 +1,14 @@
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { comfyuiTrial, type ComfyuiTrialOptions } from '../../../../test/_support/engines/comfyui-trial.ts';
-import { wireRequest } from '../../../../test/_support/wire-request.ts';
-import { checkWithEngine } from '../../check-with-engine.ts';
-import type { EngineEvent, EngineJob, ImageEngine } from '../../image-engine.ts';
+import { eventsOf, lora, never, smallJobOf } from '../../../../test/_support/engines/engine-calls.ts';
+import type { EngineEvent } from '../../image-engine.ts';
 
 const WAIT = { timeout: 10_000, interval: 10 };
 
-let closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing) await close();
-  closing = [];
-});
-
 async function engineOn(options: ComfyuiTrialOptions = {}) {
   const trial = await comfyuiTrial(options);
-  closing.push(() => trial.close());
+  onTestFinished(() => trial.close());
   return trial;
-}
-
-const never = (): AbortSignal => new AbortController().signal;
-const lora = (name: string, strength: number, textEncoderStrength?: number) => ({
-  name,
-  strength,
-  textEncoderStrength,
-});
-const jobOf = async (
-  engine: ImageEngine,
-  fields: Parameters<typeof wireRequest>[0] = {},
-): Promise<EngineJob> =>
-  (await checkWithEngine(wireRequest({ width: 64, height: 64, ...fields }), engine, never())).job;
-
-async function eventsOf(engine: ImageEngine, job: EngineJob, signal = never()): Promise<EngineEvent[]> {
-  const events: EngineEvent[] = [];
-  for await (const event of engine.generate(job, signal)) events.push(event);
-  return events;
 }
 
 const ofType = <T extends EngineEvent['type']>(events: readonly EngineEvent[], type: T) =>
@@ -43,7 +18,7 @@ describe('what is sent', () => {
   test('is the workflow with everything in its place, under an id of its own', async () => {
     const { engine, simulator } = await engineOn();
     const loras = [lora('inkstyle', 0.8, 0.5), lora('watercolour', -0.25)];
-    const job = await jobOf(engine, {
+    const job = await smallJobOf(engine, {
       prompt: 'a lighthouse',
       loras,
       seed: 4_294_967_295,
@@ -84,7 +59,7 @@ describe('what is sent', () => {
 
   test('says who we are, on the WebSocket too', async () => {
     const { engine } = await engineOn({ token: 'sk-s3cret' });
-    const events = await eventsOf(engine, await jobOf(engine));
+    const events = await eventsOf(engine, await smallJobOf(engine));
     expect(ofType(events, 'progress').some(({ step }) => step !== undefined)).toBe(true);
   });
 });
@@ -126,7 +101,7 @@ describe('capabilities', () => {
     const { engine, simulator } = await engineOn();
     await engine.capabilities(never());
     simulator.addLora('brand-new.safetensors');
-    await eventsOf(engine, await jobOf(engine, { loras: [lora('brand-new', 1)] }));
+    await eventsOf(engine, await smallJobOf(engine, { loras: [lora('brand-new', 1)] }));
     expect(simulator.jobs[0]?.loras).toEqual([{ name: 'brand-new', strength: 1, textEncoderStrength: 1 }]);
   });
 });
@@ -134,7 +109,7 @@ describe('capabilities', () => {
 describe('what the engine refuses before it runs', () => {
   test('is NOT_FOUND for a LoRA that was taken away meanwhile', async () => {
     const { engine, simulator } = await engineOn();
-    const job = await jobOf(engine, { loras: [lora('inkstyle', 1), lora('watercolour', 1)] });
+    const job = await smallJobOf(engine, { loras: [lora('inkstyle', 1), lora('watercolour', 1)] });
     simulator.removeLora('styles/watercolour.safetensors');
     await expect(eventsOf(engine, job)).rejects.toMatchObject({
       reason: 'LORA_NOT_FOUND',
@@ -144,7 +119,7 @@ describe('what the engine refuses before it runs', () => {
 
   test('names every field of ours, and nothing of the engine’s', async () => {
     const { engine } = await engineOn();
-    const job = { ...(await jobOf(engine, { loras: [lora('inkstyle', 1)] })), steps: 20_000, width: 8 };
+    const job = { ...(await smallJobOf(engine, { loras: [lora('inkstyle', 1)] })), steps: 20_000, width: 8 };
     const loras = [{ name: 'inkstyle', strength: 200, textEncoderStrength: 1 }];
     await expect(eventsOf(engine, { ...job, loras })).rejects.toMatchObject({
       violations: [
@@ -161,7 +136,7 @@ describe('the WebSocket', () => {
     const { engine, simulator } = await engineOn();
     simulator.hold();
     const foreign = simulator.foreignJob(12);
-    const job = await jobOf(engine, { includePreviews: true, steps: 8 });
+    const job = await smallJobOf(engine, { includePreviews: true, steps: 8 });
     const run = eventsOf(engine, job);
     await vi.waitFor(() => expect(simulator.webSockets).toBe(1), WAIT);
     await vi.waitFor(() => expect(simulator.jobs).toHaveLength(1), WAIT);
@@ -177,7 +152,7 @@ describe('the WebSocket', () => {
   test('that is cut in the middle of a job costs progress and nothing else', async () => {
     const { engine, simulator } = await engineOn();
     simulator.hold();
-    const run = eventsOf(engine, await jobOf(engine));
+    const run = eventsOf(engine, await smallJobOf(engine));
     await vi.waitFor(() => expect(simulator.jobs[0]?.state).toBe('running'), WAIT);
     simulator.cutWebSockets();
     await vi.waitFor(() => expect(simulator.webSockets).toBe(0), WAIT);
@@ -187,14 +162,14 @@ describe('the WebSocket', () => {
 
   test('whose upgrade is never answered holds nothing up', async () => {
     const { engine, simulator } = await engineOn({ socket: 'stalled' });
-    expect((await eventsOf(engine, await jobOf(engine))).at(-1)?.type).toBe('image');
+    expect((await eventsOf(engine, await smallJobOf(engine))).at(-1)?.type).toBe('image');
     await engine.close?.();
     await vi.waitFor(() => expect(simulator.sockets).toBe(0), WAIT);
   });
 
   test('with a message beyond all measure is given up, and the picture comes', async () => {
     const { engine } = await engineOn({ previewBytes: 5 * 1024 * 1024 });
-    const events = await eventsOf(engine, await jobOf(engine, { includePreviews: true, steps: 4 }));
+    const events = await eventsOf(engine, await smallJobOf(engine, { includePreviews: true, steps: 4 }));
     expect(ofType(events, 'preview')).toEqual([]);
     expect(events.at(-1)?.type).toBe('image');
   });
@@ -206,7 +181,7 @@ describe.each(['current', 'targeted', 'old'] as const)('on an engine (%s) that o
     simulator.hold();
     const foreign = simulator.foreignJob(6);
     const caller = new AbortController();
-    const run = eventsOf(engine, await jobOf(engine), caller.signal);
+    const run = eventsOf(engine, await smallJobOf(engine), caller.signal);
     run.catch(() => {});
     await vi.waitFor(() => expect(simulator.jobs[0]?.state).toBe('queued'), WAIT);
     caller.abort(new Error('no longer wanted'));
@@ -220,7 +195,7 @@ describe.each(['current', 'targeted', 'old'] as const)('on an engine (%s) that o
   test('a cancel after the end of our job interrupts nobody', async () => {
     const { engine, simulator } = await engineOn({ flavour });
     const caller = new AbortController();
-    for await (const event of engine.generate(await jobOf(engine), caller.signal)) {
+    for await (const event of engine.generate(await smallJobOf(engine), caller.signal)) {
       if (event.type === 'image') break;
     }
     const foreign = simulator.foreignJob(5);
@@ -233,7 +208,7 @@ describe.each(['current', 'targeted', 'old'] as const)('on an engine (%s) that o
 test('a job that has used up its time is stopped at the engine', async () => {
   const { engine, simulator } = await engineOn({ timeoutMs: 1_500 });
   simulator.hold();
-  await expect(eventsOf(engine, await jobOf(engine))).rejects.toMatchObject({ failure: 'TIMEOUT' });
+  await expect(eventsOf(engine, await smallJobOf(engine))).rejects.toMatchObject({ failure: 'TIMEOUT' });
   await vi.waitFor(() => expect(simulator.jobs[0]?.state).toBe('interrupted'), WAIT);
 });
 
@@ -241,7 +216,7 @@ test('without a WebSocket the engine is asked now and then, not all the time', a
   const { engine, simulator } = await engineOn({ socket: 'refused', pollMs: 60_000 });
   simulator.hold();
   const caller = new AbortController();
-  const run = eventsOf(engine, await jobOf(engine), caller.signal);
+  const run = eventsOf(engine, await smallJobOf(engine), caller.signal);
   run.catch(() => {});
   await vi.waitFor(() => expect(simulator.jobs[0]?.state).toBe('running'), WAIT);
   await vi.waitFor(() => expect(simulator.questions).toBe(1), WAIT);
@@ -255,7 +230,7 @@ test('without a WebSocket the engine is asked now and then, not all the time', a
 test('a job that somebody interrupts in ComfyUI’s own pages fails, and says so', async () => {
   const { engine, simulator } = await engineOn();
   simulator.hold();
-  const run = eventsOf(engine, await jobOf(engine));
+  const run = eventsOf(engine, await smallJobOf(engine));
   run.catch(() => {});
   await vi.waitFor(() => expect(simulator.jobs[0]?.state).toBe('running'), WAIT);
   simulator.interruptByHand();
@@ -269,18 +244,18 @@ test('a job that somebody interrupts in ComfyUI’s own pages fails, and says so
 test('an engine that has restarted and forgotten the job is UNAVAILABLE', async () => {
   const { engine, simulator } = await engineOn({ socket: 'refused', pollMs: 500 });
   simulator.hold();
-  const run = eventsOf(engine, await jobOf(engine));
+  const run = eventsOf(engine, await smallJobOf(engine));
   run.catch(() => {});
   await vi.waitFor(() => expect(simulator.jobs[0]?.state).toBe('running'), WAIT);
   await simulator.kill();
   await simulator.restart();
   await expect(run).rejects.toMatchObject({ failure: 'UNAVAILABLE' });
-  expect((await eventsOf(engine, await jobOf(engine))).at(-1)?.type).toBe('image');
+  expect((await eventsOf(engine, await smallJobOf(engine))).at(-1)?.type).toBe('image');
 });
 
 test('the engine’s account of the picture comes with it', async () => {
   const { engine } = await engineOn();
-  const [image] = ofType(await eventsOf(engine, await jobOf(engine, { seed: 5 })), 'image');
+  const [image] = ofType(await eventsOf(engine, await smallJobOf(engine, { seed: 5 })), 'image');
   expect(image?.seed).toBe(5);
   expect(image?.used).toEqual({
     model: 'dreamshaper_8.safetensors',

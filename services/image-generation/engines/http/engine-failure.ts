@@ -1,28 +1,11 @@
 /** What went wrong on the way to an engine, or in it, as an EngineError. Reference: api-and-engines § 5. */
+import { CLOSED_CODES, LOST_CODES, STALLED_CODES, systemCode } from '../../../runtime/network-errors.ts';
 import { EngineError, type EngineFailure, InvalidRequestError } from '../../errors.ts';
 import type { EngineAnswer } from './engine-connection.ts';
 import { engineWords } from './engine-words.ts';
 
 /** The engine is not there, or went away: it has stopped, crashed, or is being restarted. */
-const GONE_CODES: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'EHOSTDOWN',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_SOCKET',
-  'UND_ERR_CLOSED',
-  'UND_ERR_DESTROYED',
-  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-]);
-const STALLED_CODES: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
+const isGone = (code: string): boolean => LOST_CODES.has(code) || CLOSED_CODES.has(code);
 
 /** PyTorch's, CUDA's, ggml's and C++'s words for the same thing. */
 const OUT_OF_MEMORY = /out ?of ?memory|not enough memory|bad_alloc|failed to allocate/i;
@@ -50,7 +33,7 @@ export function engineError(failure: EngineFailure, cause: unknown, retryAfterMs
 /** What undici threw. */
 export function networkFailure(cause: unknown): EngineError {
   const code = systemCode(cause) ?? '';
-  if (GONE_CODES.has(code)) return engineError('UNAVAILABLE', cause);
+  if (isGone(code)) return engineError('UNAVAILABLE', cause);
   if (STALLED_CODES.has(code)) return engineError('TIMEOUT', cause);
   // Certificates and handshakes.
   if (/^(ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(code)) {
@@ -88,13 +71,3 @@ export const fieldRejected = (field: string): InvalidRequestError =>
   new InvalidRequestError([
     { field, reason: 'BACKEND_REJECTED', description: 'the image engine does not take this value' },
   ]);
-
-function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const { code } = error as NodeJS.ErrnoException;
-  if (typeof code === 'string') return code;
-  if (error.name === 'HTTPParserError') return 'HPE_INVALID';
-  // With several addresses for a name, Node reports one AggregateError.
-  const inner = error instanceof AggregateError ? (error.errors[0] as unknown) : error.cause;
-  return inner === undefined ? undefined : systemCode(inner);
-}

@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  engineOn,
-  type Fields,
-  imageOf,
-  jobOf,
-  never,
-} from '../../../../test/_support/engines/openai-calls.ts';
+import { type Fields, jobOf, never } from '../../../../test/_support/engines/engine-calls.ts';
+import { engineOn, imageOf } from '../../../../test/_support/engines/openai-calls.ts';
 import type { OpenaiFlavour } from '../../../../test/_support/engines/openai-flavours.ts';
 
 const SQUARE = { width: 1_024, height: 1_024 };

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { eventsOf, jobOf, never } from '../../../../test/_support/engines/engine-calls.ts';
 import { ENGINE_SECRET } from '../../../../test/_support/engines/engine-simulator.ts';
-import { engineOn, eventsOf, imageOf, jobOf, never } from '../../../../test/_support/engines/openai-calls.ts';
+import { engineOn, imageOf } from '../../../../test/_support/engines/openai-calls.ts';
 import {
   FORBIDDEN,
   PICTURES_PATH,

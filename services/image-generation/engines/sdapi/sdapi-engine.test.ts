@@ -1,39 +1,20 @@
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { lora, never, smallJobOf } from '../../../../test/_support/engines/engine-calls.ts';
 import { sdapiTrial } from '../../../../test/_support/engines/sdapi-trial.ts';
 import {
   type SdapiSimulator,
   startSdapiSimulator,
 } from '../../../../test/_support/engines/sdapi-simulator.ts';
 import type { SdapiSimulatorOptions } from '../../../../test/_support/engines/sdapi-world.ts';
-import { wireRequest } from '../../../../test/_support/wire-request.ts';
-import { checkWithEngine } from '../../check-with-engine.ts';
 import type { EngineEvent, EngineJob, ImageEngine } from '../../image-engine.ts';
-
-let closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing) await close();
-  closing = [];
-});
 
 async function engineOn(
   options: SdapiSimulatorOptions = {},
 ): Promise<{ engine: ImageEngine; simulator: SdapiSimulator }> {
   const trial = await sdapiTrial(() => startSdapiSimulator(options));
-  closing.push(() => trial.close());
+  onTestFinished(() => trial.close());
   return trial;
 }
-
-const never = (): AbortSignal => new AbortController().signal;
-const lora = (name: string, strength: number, textEncoderStrength?: number) => ({
-  name,
-  strength,
-  textEncoderStrength,
-});
-const jobOf = async (
-  engine: ImageEngine,
-  fields: Parameters<typeof wireRequest>[0] = {},
-): Promise<EngineJob> =>
-  (await checkWithEngine(wireRequest({ width: 64, height: 64, ...fields }), engine, never())).job;
 
 async function imageOf(
   engine: ImageEngine,
@@ -48,7 +29,7 @@ describe('what is sent', () => {
   test('is the documented request, with LoRAs as tags and the model by its title', async () => {
     const { engine, simulator } = await engineOn();
     const loras = [lora('inkstyle', 0.8, 0.5), lora('watercolour', -0.25)];
-    const job = await jobOf(engine, {
+    const job = await smallJobOf(engine, {
       prompt: 'a lighthouse',
       loras,
       seed: 123,
@@ -88,17 +69,17 @@ describe('what is sent', () => {
     const trial = await sdapiTrial(
       async () => Object.create(simulator, { url: { value: url } }) as SdapiSimulator,
     );
-    closing.push(
-      () => trial.engine.close?.() ?? Promise.resolve(),
-      () => simulator.close(),
-    );
-    await imageOf(trial.engine, await jobOf(trial.engine));
+    onTestFinished(async () => {
+      await trial.engine.close?.();
+      await simulator.close();
+    });
+    await imageOf(trial.engine, await smallJobOf(trial.engine));
     expect(trial.logText?.()).not.toContain('s3cret');
   });
 
   test('without the login the engine is not usable, and the log says why', async () => {
     const trial = await sdapiTrial(() => startSdapiSimulator({ login: 'us:them' }));
-    closing.push(() => trial.close());
+    onTestFinished(() => trial.close());
     await vi.waitFor(() => expect(trial.logText?.()).toContain('HTTP 401'), { timeout: 5_000 });
     expect(trial.engine.health?.available).toBe(false);
   });
@@ -107,13 +88,13 @@ describe('what is sent', () => {
 describe('LoRAs', () => {
   test('that the engine says it has not applied fail the job', async () => {
     const { engine } = await engineOn({ dropsLoras: true });
-    const job = await jobOf(engine, { loras: [lora('inkstyle', 1)] });
+    const job = await smallJobOf(engine, { loras: [lora('inkstyle', 1)] });
     await expect(imageOf(engine, job)).rejects.toMatchObject({ failure: 'FAILED' });
   });
 
   test('are warned of when the engine does not tell', async () => {
     const { engine } = await engineOn({ tellsLoras: false });
-    const { warnings } = await imageOf(engine, await jobOf(engine, { loras: [lora('inkstyle', 1)] }));
+    const { warnings } = await imageOf(engine, await smallJobOf(engine, { loras: [lora('inkstyle', 1)] }));
     expect(warnings).toMatchObject([{ reason: 'LORAS_NOT_VERIFIED', field: 'loras' }]);
   });
 
@@ -121,7 +102,7 @@ describe('LoRAs', () => {
     const { engine, simulator } = await engineOn();
     await engine.capabilities(never());
     simulator.addLora('brand-new');
-    await imageOf(engine, await jobOf(engine, { loras: [lora('brand-new', 1)] }));
+    await imageOf(engine, await smallJobOf(engine, { loras: [lora('brand-new', 1)] }));
     expect(simulator.jobs[0]?.loras).toEqual([{ name: 'brand-new', strength: 1, textEncoderStrength: 1 }]);
   });
 });
@@ -132,7 +113,7 @@ describe('on an engine that others use too', () => {
     simulator.hold();
     const foreign = simulator.foreignJob(10);
     const caller = new AbortController();
-    const job = await jobOf(engine);
+    const job = await smallJobOf(engine);
     const run = imageOf(engine, job, caller.signal);
     await vi.waitFor(() => expect(simulator.jobs).toHaveLength(1), { timeout: 5_000 });
     caller.abort(new Error('no longer wanted'));
@@ -146,7 +127,7 @@ describe('on an engine that others use too', () => {
   test('a cancel after the end of our job interrupts nobody', async () => {
     const { engine, simulator } = await engineOn();
     const caller = new AbortController();
-    const events = engine.generate(await jobOf(engine), caller.signal);
+    const events = engine.generate(await smallJobOf(engine), caller.signal);
     for await (const event of events) if (event.type === 'image') break;
     const foreign = simulator.foreignJob(5);
     caller.abort(new Error('too late'));
@@ -159,7 +140,7 @@ test('the engine’s account of the picture comes with it', async () => {
   const { engine } = await engineOn();
   const { used, seed } = await imageOf(
     engine,
-    await jobOf(engine, { seed: 5, loras: [lora('inkstyle', 1)] }),
+    await smallJobOf(engine, { seed: 5, loras: [lora('inkstyle', 1)] }),
   );
   expect(seed).toBe(5);
   expect(used).toMatchObject({ model: 'dreamshaper_8', sampler: 'Euler', steps: 20, guidanceScale: 7 });
@@ -171,20 +152,20 @@ test('the engine’s account of the picture comes with it', async () => {
 
 test('an engine with one route only, as the Draw Things app, makes pictures without LoRAs', async () => {
   const { engine } = await engineOn({ flavour: 'bare' });
-  await imageOf(engine, await jobOf(engine));
-  await expect(jobOf(engine, { loras: [lora('inkstyle', 1)] })).rejects.toMatchObject({
+  await imageOf(engine, await smallJobOf(engine));
+  await expect(smallJobOf(engine, { loras: [lora('inkstyle', 1)] })).rejects.toMatchObject({
     reason: 'UNSUPPORTED_BY_BACKEND',
   });
 });
 
 test('two engines share the jobs, and one of them is enough', async () => {
   const second = await startSdapiSimulator();
-  closing.push(() => second.close());
+  onTestFinished(() => second.close());
   const trial = await sdapiTrial(() => startSdapiSimulator(), {}, [second.url]);
-  closing.push(() => trial.close());
+  onTestFinished(() => trial.close());
   const { engine, simulator: first } = trial;
   expect(engine.capacity).toBe(2);
-  const jobs = await Promise.all(Array.from({ length: 6 }, () => jobOf(engine)));
+  const jobs = await Promise.all(Array.from({ length: 6 }, () => smallJobOf(engine)));
   await Promise.all(jobs.map((job) => imageOf(engine, job)));
   expect(first.jobs.length).toBe(3);
   expect(second.jobs.length).toBe(3);
@@ -196,14 +177,14 @@ test('two engines share the jobs, and one of them is enough', async () => {
 
 test('a job goes to the engine that has its LoRA; what no single engine has is refused', async () => {
   const second = await startSdapiSimulator({ loras: ['only-there'] });
-  closing.push(() => second.close());
+  onTestFinished(() => second.close());
   const trial = await sdapiTrial(() => startSdapiSimulator({ loras: ['only-here'] }), {}, [second.url]);
-  closing.push(() => trial.close());
+  onTestFinished(() => trial.close());
   const { engine, simulator: first } = trial;
   for (let round = 0; round < 3; round += 1) {
-    await imageOf(engine, await jobOf(engine, { loras: [lora('only-there', 1)] }));
+    await imageOf(engine, await smallJobOf(engine, { loras: [lora('only-there', 1)] }));
   }
   expect([first.jobs.length, second.jobs.length]).toEqual([0, 3]);
-  const both = await jobOf(engine, { loras: [lora('only-there', 1), lora('only-here', 1)] });
+  const both = await smallJobOf(engine, { loras: [lora('only-there', 1), lora('only-here', 1)] });
   await expect(imageOf(engine, both)).rejects.toMatchObject({ reason: 'UNSUPPORTED_BY_BACKEND' });
 });
