@@ -27,6 +27,13 @@ export const STALLED_CODES: ReadonlySet<string> = new Set([
 /** We have closed our own connections. */
 export const CLOSED_CODES: ReadonlySet<string> = new Set(['UND_ERR_CLOSED', 'UND_ERR_DESTROYED']);
 
+/** Certificates and handshakes. Names from OpenSSL's X509 errors and node:tls. */
+const TLS_CODE =
+  /^(?:ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH$|INVALID_CA$|INVALID_PURPOSE$)/;
+
+/** The two sides could not agree on a TLS connection. */
+export const isTlsCode = (code: string): boolean => TLS_CODE.test(code);
+
 /** The code of an error or of what caused it; `HPE_*` for an answer that is not HTTP. */
 export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;

@@ -1,5 +1,6 @@
 import {
   CLOSED_CODES,
+  isTlsCode,
   LOST_CODES,
   STALLED_CODES,
   systemCode,
@@ -103,14 +104,8 @@ export function classifyNetworkError(error: unknown): NetworkFailure | undefined
   // HPE_*: what came back was not HTTP.
   if (TRANSIENT_NETWORK_CODES.has(code) || code.startsWith('HPE_')) return transientFailure(code);
   if (CLOSED_CODES.has(code)) return { faultClass: 'fatal', where: 'closed', code };
+  // No retry mends a certificate.
   return isTlsCode(code) ? { faultClass: 'fatal', where: 'tls', code } : undefined;
-}
-
-/** Certificates and handshakes: no retry mends them. Names from OpenSSL's X509 errors and node:tls. */
-function isTlsCode(code: string): boolean {
-  return /^(ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH$|INVALID_CA$|INVALID_PURPOSE$)/.test(
-    code,
-  );
 }
 
 /** What may stand as the cause of an error: llhttp's errors carry the bytes they stumbled over, which may be secret. */

@@ -1,5 +1,11 @@
 /** What went wrong on the way to an engine, or in it, as an EngineError. Reference: api-and-engines § 5. */
-import { CLOSED_CODES, LOST_CODES, STALLED_CODES, systemCode } from '../../../runtime/network-errors.ts';
+import {
+  CLOSED_CODES,
+  isTlsCode,
+  LOST_CODES,
+  STALLED_CODES,
+  systemCode,
+} from '../../../runtime/network-errors.ts';
 import { EngineError, type EngineFailure, InvalidRequestError } from '../../errors.ts';
 import type { EngineAnswer } from './engine-connection.ts';
 import { engineWords } from './engine-words.ts';
@@ -35,10 +41,7 @@ export function networkFailure(cause: unknown): EngineError {
   const code = systemCode(cause) ?? '';
   if (isGone(code)) return engineError('UNAVAILABLE', cause);
   if (STALLED_CODES.has(code)) return engineError('TIMEOUT', cause);
-  // Certificates and handshakes.
-  if (/^(ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(code)) {
-    return engineError('UNAVAILABLE', cause);
-  }
+  if (isTlsCode(code)) return engineError('UNAVAILABLE', cause);
   // HPE_*: not HTTP. llhttp's errors carry the bytes they stumbled over.
   if (code.startsWith('HPE_')) return engineError('BAD_RESPONSE', `no HTTP: ${code}`);
   return engineError('FAILED', cause);
