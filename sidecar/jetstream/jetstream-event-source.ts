@@ -3,6 +3,7 @@ import { CONSUMER_ARCHIVER, STREAM_EVENTS } from '../../proto/archive-event.ts';
 import type { EventSource, HeldEvent } from '../event-source.ts';
 import type { PassedOverEvents } from './passed-over-events.ts';
 import { type PullTimings, pullMessages } from './pull-request.ts';
+import { createRequests, type Requests } from './requests.ts';
 import { sharePulls } from './shared-pulls.ts';
 import { traceIn } from './trace-headers.ts';
 
@@ -21,6 +22,7 @@ export function createJetStreamEventSource(
   passedOver: Pick<PassedOverEvents, 'take'>,
   timings: PullTimings = PULL_TIMINGS,
 ): EventSource {
+  const requests = createRequests(connection);
   let ensured: Promise<void> | undefined;
   const nextMessage = sharePulls((batch, signal, take) =>
     pullMessages(connection, { subject: NEXT_SUBJECT, batch, timings }, signal, take),
@@ -34,7 +36,7 @@ export function createJetStreamEventSource(
         const stored = await passedOver.take();
         if (stored !== undefined) return stored;
         const message = await nextMessage(signal);
-        return message && holdEvent(message, connection);
+        return message && holdEvent(message, connection, requests);
       } catch (error) {
         ensured = undefined;
         throw error;
@@ -44,9 +46,9 @@ export function createJetStreamEventSource(
 }
 
 /** Answers by the acknowledgement protocol itself (ADR-15), where every answer can be confirmed. */
-function holdEvent(message: Msg, connection: NatsConnection): HeldEvent {
+function holdEvent(message: Msg, connection: NatsConnection, requests: Requests): HeldEvent {
   const confirm = async (answer: string): Promise<void> => {
-    await connection.request(message.reply ?? '', answer, { timeout: CONFIRM_TIMEOUT_MS });
+    await requests.ask(message.reply ?? '', answer, CONFIRM_TIMEOUT_MS);
   };
   // On a connection that is closed for good there is nobody to tell; the event comes back when its ack_wait ends.
   const tell = (answer: string): void => {
