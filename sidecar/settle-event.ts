@@ -5,6 +5,7 @@ import {
   EventFault,
   isCanonicalUuid,
   isImageHash,
+  mayBeChunked,
   NewerSchemaError,
   pairKeys,
   STREAM_EVENTS,
@@ -166,10 +167,13 @@ class EventWork {
     };
   }
 
-  /** The pair is archived. Chunks go first: an event acknowledged before them could leave them behind. */
-  async #finish({ imageHash, image }: CheckedArchiveEvent): Promise<void> {
+  /**
+   * The pair is archived. Chunks go first: an event acknowledged before them could leave them behind. Also those of
+   * other hand-offs, which died on the way; a small image has none, and a purge costs the server more than the rest.
+   */
+  async #finish({ imageHash, imageSizeBytes, image }: CheckedArchiveEvent): Promise<void> {
     const { chunks, log } = this.#parts;
-    await chunks.purge(imageHash);
+    if (image.kind === 'chunked' || mayBeChunked(imageSizeBytes)) await chunks.purge(imageHash);
     await this.#held.ack();
     if (image.kind === 'inline') return;
     // A publisher of the same image may have written chunks between the purge and the ack, and will find the
