@@ -120,6 +120,18 @@ describe('settling an event', () => {
     expect(calls).toEqual(['retry 500']);
   });
 
+  it('gives an event back that is turned away at its turn, which says nothing about the target', async () => {
+    const settle = settling({
+      archivePair: async (_, observer) => {
+        observer.admitted();
+        return 'uploaded';
+      },
+    });
+    expect(await settle(held(), never, () => 1_234)).toEqual({ target: 'unknown' });
+    expect(calls).toEqual(['retry 1234']);
+    expect(await settle(held(), never, () => undefined)).toEqual({ target: 'good' });
+  });
+
   it('rejects an event at fault only after its dead letter is safe', async () => {
     const fault = new EventFault('HASH_MISMATCH', 'other bytes');
     await failing(fault)(held(), never);
