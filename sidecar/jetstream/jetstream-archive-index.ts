@@ -1,4 +1,4 @@
-import type { KV, NatsConnection } from 'nats';
+import type { KV, Msg, NatsConnection } from 'nats';
 import { ArchivedPair, archivedSubject, KV_ARCHIVED, STREAM_ARCHIVED } from '../../proto/archive-event.ts';
 import type { ArchiveIndex } from '../archive-index.ts';
 import { isApiError, JS_NO_MESSAGE_FOUND, JS_WRONG_LAST_SEQUENCE } from './errors.ts';
@@ -41,7 +41,7 @@ interface GetAnswer {
 }
 
 /** The value that was put; undefined when there is none any more. */
-function entryOf(answer: { json<T>(): T }): Uint8Array | undefined {
+function entryOf(answer: Msg): Uint8Array | undefined {
   const { error, message } = answer.json<GetAnswer>();
   if (error?.err_code === JS_NO_MESSAGE_FOUND) return undefined;
   if (message === undefined) {
