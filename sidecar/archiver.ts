@@ -53,8 +53,9 @@ const TRACES_CLOSE_MS = 2_000;
 const BACKOFF: BackoffOptions = { baseMs: 1_000, maxMs: 60_000 };
 /**
  * Events held beside those being uploaded: while those wait for the bucket, these are looked up in index and bucket,
- * and duplicates among them seen off. As many as uploads, for which `max_ack_pending` has room; no more than this, as
- * what all pulls ask for must stay below the 64 MB that nats-server keeps for a client.
+ * and duplicates among them seen off. One less than uploads, so that one at a time stays one at a time, and
+ * `max_ack_pending` has room for twice the uploads; no more than this, as what all pulls ask for must stay below the
+ * 64 MB that nats-server keeps for a client.
  */
 const MOST_LOOKED_UP_AHEAD = 32;
 /** A third of the consumer's `ack_wait`. */
@@ -183,7 +184,7 @@ function startLoop(
     metrics,
     tracing,
   });
-  const held = concurrency + Math.min(concurrency, MOST_LOOKED_UP_AHEAD);
+  const held = concurrency + Math.min(concurrency - 1, MOST_LOOKED_UP_AHEAD);
   const loop = startArchiveLoop({ source, settle, breaker, held, log, metrics });
   metrics.observeHoldings({
     inFlight: () => loop.inFlight,

@@ -14,7 +14,7 @@ import { eventOf, makePairs, type Pair } from '../subjects/pairs.ts';
 const IMAGE_BYTES = 300_000;
 const CONCURRENCY = 8;
 /** Events that an archiver holds at a time: as many as it uploads, and those it looks up meanwhile. */
-const HELD = 2 * CONCURRENCY;
+const HELD = 2 * CONCURRENCY - 1;
 /** Handled before the first round: a process that has just started is not what is asked about. */
 const WARM_UP_PAIRS = 200;
 /** Events of a duplicate stay below 4 KiB. */
