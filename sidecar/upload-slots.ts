@@ -9,8 +9,16 @@ export interface UploadSlots {
   enter(signal: AbortSignal): Promise<() => void>;
 }
 
-/** A budget whose bytes are slots. */
+/**
+ * A budget whose bytes are slots. A slot is free a turn of the event loop after it was left: whoever left it because
+ * the target is faulty has told the breaker by then, which turns the next one away.
+ */
 export function createUploadSlots(count: number): UploadSlots {
   const slots = createByteBudget(count);
-  return { enter: async (signal) => (await slots.acquire(1, signal)).release };
+  return {
+    enter: async (signal) => {
+      const { release } = await slots.acquire(1, signal);
+      return () => void setImmediate(release);
+    },
+  };
 }
