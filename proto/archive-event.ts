@@ -73,6 +73,16 @@ export function pairKeys(prefix: string, imageHash: string): { image: string; re
 export const chunkCount = (sizeBytes: number, chunkBytes = CHUNK_BYTES): number =>
   Math.ceil(sizeBytes / chunkBytes);
 
+/** More than any record takes, bytes: two prompts of 8 KiB, labels of 10 KB and LoRAs, escaped. */
+const AMPLE_RECORD_BYTES = 128 * 1024;
+
+/**
+ * Whether any hand-off of an image of `sizeBytes` bytes may have sent it in chunks: the record, which differs from
+ * hand-off to hand-off, counts towards {@link INLINE_EVENT_MAX_BYTES}.
+ */
+export const mayBeChunked = (sizeBytes: number): boolean =>
+  sizeBytes + AMPLE_RECORD_BYTES > INLINE_EVENT_MAX_BYTES;
+
 /** A stable word for why an event can never succeed as it is. */
 export type EventFaultReason =
   | 'UNDECODABLE'

@@ -12,7 +12,7 @@ export interface ArchiveLoopParts {
   readonly settle: SettleEvent;
   readonly breaker: Breaker;
   /** Most events held at a time. */
-  readonly concurrency: number;
+  readonly held: number;
   readonly log: Logger;
   readonly metrics: ArchiverMetrics;
 }
@@ -30,7 +30,7 @@ export interface ArchiveLoop {
 const QUEUE_BACKOFF = { baseMs: 500, maxMs: 10_000 };
 
 /**
- * Starts `concurrency` workers, each of which takes one event at a time: what is not being worked on is not
+ * Starts `held` workers, each of which takes one event at a time: what is not being worked on is not
  * pulled, so nothing waits in a client-side buffer while its `ack_wait` runs out.
  */
 export function startArchiveLoop(parts: ArchiveLoopParts): ArchiveLoop {
@@ -40,7 +40,7 @@ export function startArchiveLoop(parts: ArchiveLoopParts): ArchiveLoop {
   setMaxListeners(0, softStop.signal, hardStop.signal);
   const held = { count: 0 };
   const reportQueue = queueReporter(parts.log);
-  const workers = Array.from({ length: parts.concurrency }, () =>
+  const workers = Array.from({ length: parts.held }, () =>
     work(parts, held, reportQueue, softStop.signal, hardStop.signal),
   );
   let stopped: Promise<void> | undefined;
@@ -96,12 +96,15 @@ async function handle(
   if (event === undefined) return permit.settle({ target: 'unknown' });
   if (permit.revoked) {
     // It was asked for before the breaker opened. Back it goes, to come when probes may pass.
-    event.retry(breaker.openForMs + backoffDelayMs(0, QUEUE_BACKOFF));
+    event.retry(probesFrom(breaker));
     metrics.retried('breaker_open');
     return permit.settle({ target: 'unknown' });
   }
-  permit.settle(await settle(event, hardStop));
+  permit.settle(await settle(event, hardStop, () => (permit.revoked ? probesFrom(breaker) : undefined)));
 }
+
+/** When probes may pass and a little later, so that not all come at once, ms. */
+const probesFrom = ({ openForMs }: Breaker): number => openForMs + backoffDelayMs(0, QUEUE_BACKOFF);
 
 type QueueReporter = (error: unknown) => void;
 

@@ -4,9 +4,15 @@ import { testEvent, testImage } from '../test/_support/archive-bench.ts';
 import { createMemoryObjectStore } from '../test/_support/memory-object-store.ts';
 import { type ArchivePairParts, createArchivePair, type UploadObserver } from './archive-pair.ts';
 import { createByteBudget } from '../services/runtime/byte-budget.ts';
+import { createUploadSlots } from './upload-slots.ts';
 
 const never = new AbortController().signal;
-const observer: UploadObserver = { storing: () => {}, stored: () => {}, existenceUnknown: () => {} };
+const observer: UploadObserver = {
+  admitted: () => {},
+  storing: () => {},
+  stored: () => {},
+  existenceUnknown: () => {},
+};
 const CHUNK_BYTES = 1_000;
 
 function bench(more: Partial<ArchivePairParts> = {}) {
@@ -25,12 +31,14 @@ function bench(more: Partial<ArchivePairParts> = {}) {
       get: async (hash) => entries.get(hash),
       putIfAbsent: async (hash, pair) => void entries.set(hash, entries.get(hash) ?? pair),
     },
+    slots: createUploadSlots(1),
     budget,
     target: { bucket: 'bucket', prefix: '' },
     headBeforeUpload: true,
     ...more,
   };
-  const archive = () => createArchivePair(parts)(event, observer, never);
+  const archivePair = createArchivePair(parts);
+  const archive = (hears = observer) => archivePair(event, hears, never);
   return { archive, image, event, objectStore, entries, budget, keys: pairKeys('', image.hash) };
 }
 
@@ -57,6 +65,36 @@ describe('archiving a pair', () => {
     expect(entries.size).toBe(0);
     expect(budget.bytesInUse).toBe(0);
     objectStore.beforePut = () => {};
+    expect(await archive()).toBe('uploaded');
+  });
+
+  it('sees off a duplicate while the only slot is taken, and uploads one pair after the other', async () => {
+    const { archive, objectStore, entries, image } = bench();
+    let release = (): void => {};
+    const hanging = new Promise<void>((reached) => {
+      objectStore.beforePut = () => {
+        reached();
+        return new Promise((goOn) => (release = goOn));
+      };
+    });
+    const first = archive();
+    await hanging;
+    const second = archive();
+    entries.set(image.hash, {} as ArchivedPair);
+    expect(await archive()).toBe('duplicate');
+    objectStore.beforePut = () => {};
+    release();
+    expect(await Promise.all([first, second])).toEqual(['uploaded', 'uploaded']);
+    expect(objectStore.peak.puts).toBe(1);
+  });
+
+  it('uploads nothing when it is turned away at its turn, and frees the slot', async () => {
+    const { archive, objectStore } = bench();
+    const turnedAway = () => {
+      throw new Error('not now');
+    };
+    await expect(archive({ ...observer, admitted: turnedAway })).rejects.toThrow('not now');
+    expect(objectStore.puts).toEqual([]);
     expect(await archive()).toBe('uploaded');
   });
 

@@ -2,6 +2,7 @@ import { type ArchivedPair, type CheckedArchiveEvent, EventFault, pairKeys } fro
 import type { ArchiveIndex } from './archive-index.ts';
 import type { ByteBudget } from '../services/runtime/byte-budget.ts';
 import { sha256 } from '../services/runtime/sha256.ts';
+import type { UploadSlots } from './upload-slots.ts';
 import { NO_SPAN, type Span, traced } from '../services/runtime/tracing/tracing.ts';
 import type { ImageChunks } from './image-chunks.ts';
 import type { ObjectStore, StoredObject } from './object-store.ts';
@@ -10,6 +11,8 @@ export interface ArchivePairParts {
   readonly objectStore: ObjectStore;
   readonly chunks: ImageChunks;
   readonly index: ArchiveIndex;
+  /** Bounds how many pairs are uploaded at the same time. */
+  readonly slots: UploadSlots;
   /** Bounds the bytes of pairs in hand. */
   readonly budget: ByteBudget;
   readonly target: ArchiveTarget;
@@ -26,6 +29,8 @@ export interface ArchiveTarget {
 
 /** Hears what happens to the two objects of a pair. */
 export interface UploadObserver {
+  /** It is this pair's turn to be uploaded. What this throws ends the work, of which nothing is done yet. */
+  admitted(): void;
   storing(key: string): void;
   stored(key: string, bytes: number, elapsedMs: number): void;
   /** The bucket would not say whether `key` exists. */
@@ -52,19 +57,35 @@ export function createArchivePair(parts: ArchivePairParts): ArchivePair {
     if (await isIndexed(parts, event)) return 'duplicate';
     if (parts.headBeforeUpload && (await isInBucket(parts, event, observer, signal, span)))
       return 'duplicate';
-    const lease = await parts.budget.acquire(event.imageSizeBytes + event.inputRecord.length, signal);
+    const leave = await parts.slots.enter(signal);
     try {
-      const image = await traced(span, 'fetch image', fetchFacts(event), () =>
-        fetchImage(parts, event, signal),
-      );
-      // Another archiver may have had the event before us, and purged the chunks once the pair was stored.
-      if (image === undefined) return await explainMissingChunks(parts, event, observer, signal, span);
-      await uploadPair(parts, event, image, observer, signal, span);
-      return 'uploaded';
+      observer.admitted();
+      return await fetchAndUpload(parts, event, observer, signal, span);
     } finally {
-      lease.release();
+      leave();
     }
   };
+}
+
+async function fetchAndUpload(
+  parts: ArchivePairParts,
+  event: CheckedArchiveEvent,
+  observer: UploadObserver,
+  signal: AbortSignal,
+  span: Span,
+): Promise<'uploaded' | 'duplicate'> {
+  const lease = await parts.budget.acquire(event.imageSizeBytes + event.inputRecord.length, signal);
+  try {
+    const image = await traced(span, 'fetch image', fetchFacts(event), () =>
+      fetchImage(parts, event, signal),
+    );
+    // Another archiver may have had the event before us, and purged the chunks once the pair was stored.
+    if (image === undefined) return await explainMissingChunks(parts, event, observer, signal, span);
+    await uploadPair(parts, event, image, observer, signal, span);
+    return 'uploaded';
+  } finally {
+    lease.release();
+  }
 }
 
 const isIndexed = async (parts: ArchivePairParts, event: CheckedArchiveEvent): Promise<boolean> =>

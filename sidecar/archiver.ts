@@ -19,6 +19,7 @@ import type { ObjectStore } from './object-store.ts';
 import { resolveCredentialProvider } from './s3/credentials/resolve-credential-provider.ts';
 import { createS3ObjectStore } from './s3/s3-object-store.ts';
 import { createSettleEvent } from './settle-event.ts';
+import { createUploadSlots } from './upload-slots.ts';
 
 /** An archiver that runs, or waits for NATS. */
 export interface Archiver extends Running {
@@ -50,6 +51,13 @@ const S3_CLOSE_MS = 1_000;
 /** For the last traces; a collector that does not answer must not hold up the stop. */
 const TRACES_CLOSE_MS = 2_000;
 const BACKOFF: BackoffOptions = { baseMs: 1_000, maxMs: 60_000 };
+/**
+ * Events held beside those being uploaded: while those wait for the bucket, these are looked up in index and bucket,
+ * and duplicates among them seen off. One less than uploads, so that one at a time stays one at a time, and
+ * `max_ack_pending` has room for twice the uploads; no more than this, as what all pulls ask for must stay below the
+ * 64 MB that nats-server keeps for a client.
+ */
+const MOST_LOOKED_UP_AHEAD = 32;
 /** A third of the consumer's `ack_wait`. */
 const HEARTBEAT_MS = 10_000;
 
@@ -162,9 +170,10 @@ function startLoop(
   const target = { bucket: config.s3.bucket, prefix: config.s3.prefix };
   const backoff = overrides.backoff ?? BACKOFF;
   const budget = createByteBudget(config.maxBytesInFlight);
+  const slots = createUploadSlots(concurrency);
   const breaker = createBreaker(backoff);
   const settle = createSettleEvent({
-    archivePair: createArchivePair({ objectStore, chunks, index, budget, target, headBeforeUpload }),
+    archivePair: createArchivePair({ objectStore, chunks, index, slots, budget, target, headBeforeUpload }),
     chunks,
     deadLetters,
     attempts: createAttempts(),
@@ -175,7 +184,8 @@ function startLoop(
     metrics,
     tracing,
   });
-  const loop = startArchiveLoop({ source, settle, breaker, concurrency, log, metrics });
+  const held = concurrency + Math.min(concurrency - 1, MOST_LOOKED_UP_AHEAD);
+  const loop = startArchiveLoop({ source, settle, breaker, held, log, metrics });
   metrics.observeHoldings({
     inFlight: () => loop.inFlight,
     bytesInFlight: () => budget.bytesInUse,

@@ -48,7 +48,7 @@ export const archiverVariables = z.object({
   ...tracingVariables,
   NATS_REPLICAS: integer('Copies of every stream the archiver creates', 1, 5).prefault('1'),
   ADMIN_LISTEN: listenAddress('Address of /healthz, /readyz and /metrics').prefault('0.0.0.0:9465'),
-  ARCHIVER_CONCURRENCY: integer('Pairs archived at the same time', 1, 64).prefault('8'),
+  ARCHIVER_CONCURRENCY: integer('Pairs uploaded at the same time', 1, 64).prefault('8'),
   ARCHIVER_MAX_BYTES_IN_FLIGHT: integer('Bytes of pairs in hand at the same time', MIB, 1024 * MIB).prefault(
     String(64 * MIB),
   ),

@@ -14,6 +14,7 @@ const never = new AbortController().signal;
 const image = testImage(64);
 const record = Buffer.from('{"prompt":"a secret garden"}');
 const event = testEvent(image, { inputRecord: record });
+const chunked = encodeArchiveEvent(testEvent(image, { chunkBytes: 16 }));
 
 describe('settling an event', () => {
   let calls: string[];
@@ -58,12 +59,16 @@ describe('settling an event', () => {
       },
     });
 
-  it('purges, acknowledges, and purges again only what was chunked', async () => {
+  it('acknowledges; purges before that what may have been chunked, and again what was', async () => {
     expect(await settling({})(held(), never)).toEqual({ target: 'good' });
+    expect(calls).toEqual(['ack']);
+    calls = [];
+    const large = testImage(500 * 1024);
+    const inline = encodeArchiveEvent(testEvent(large));
+    await settling({})({ ...held(inline), subjectHash: large.hash }, never);
     expect(calls).toEqual(['purge', 'ack']);
     calls = [];
-    const chunked = testEvent(image, { chunkBytes: 16 });
-    await settling({})(held(encodeArchiveEvent(chunked)), never);
+    await settling({})(held(chunked), never);
     expect(calls).toEqual(['purge', 'ack', 'purge']);
   });
 
@@ -79,7 +84,7 @@ describe('settling an event', () => {
     finish();
     await settled;
     await vi.advanceTimersByTimeAsync(35_000);
-    expect(calls).toEqual(['working', 'working', 'working', 'purge', 'ack']);
+    expect(calls).toEqual(['working', 'working', 'working', 'ack']);
   });
 
   it('gives an event back after a fault of the target, later with each attempt', async () => {
@@ -111,8 +116,20 @@ describe('settling an event', () => {
 
   it('gives an event back when its chunks cannot be purged', async () => {
     const chunks = { get: async () => undefined, purge: () => Promise.reject(new Error('TIMEOUT')) };
-    await settling({ chunks })(held(), never);
+    await settling({ chunks })(held(chunked), never);
     expect(calls).toEqual(['retry 500']);
+  });
+
+  it('gives an event back that is turned away at its turn, which says nothing about the target', async () => {
+    const settle = settling({
+      archivePair: async (_, observer) => {
+        observer.admitted();
+        return 'uploaded';
+      },
+    });
+    expect(await settle(held(), never, () => 1_234)).toEqual({ target: 'unknown' });
+    expect(calls).toEqual(['retry 1234']);
+    expect(await settle(held(), never, () => undefined)).toEqual({ target: 'good' });
   });
 
   it('rejects an event at fault only after its dead letter is safe', async () => {

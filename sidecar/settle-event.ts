@@ -5,6 +5,7 @@ import {
   EventFault,
   isCanonicalUuid,
   isImageHash,
+  mayBeChunked,
   NewerSchemaError,
   pairKeys,
   STREAM_EVENTS,
@@ -38,8 +39,26 @@ export interface SettleEventParts {
   readonly tracing: Tracing;
 }
 
-/** Works on one held event until it is acknowledged, given back or buried. Never rejects. */
-export type SettleEvent = (held: HeldEvent, hardStop: AbortSignal) => Promise<TargetVerdict>;
+/**
+ * Works on one held event until it is acknowledged, given back or buried. Never rejects. `turnedAway` is asked when
+ * its turn to be uploaded has come: where the target has proved faulty meanwhile, how much later it may try, ms.
+ */
+export type SettleEvent = (
+  held: HeldEvent,
+  hardStop: AbortSignal,
+  turnedAway?: () => number | undefined,
+) => Promise<TargetVerdict>;
+
+/** The target proved faulty while the event waited for its turn. */
+class TurnedAwayError extends Error {
+  override readonly name = 'TurnedAwayError';
+  readonly retryInMs: number;
+
+  constructor(retryInMs: number) {
+    super('the target proved faulty before it was asked');
+    this.retryInMs = retryInMs;
+  }
+}
 
 /** A newer archiver is being rolled out, or will be: minutes, not seconds. */
 const NEWER_SCHEMA_DELAY_MS = 5 * 60_000;
@@ -56,7 +75,7 @@ export function createSettleEvent(parts: SettleEventParts): SettleEvent {
     ),
   );
   const faults = createTargetFaultLog(parts.log);
-  return async (held, hardStop) => {
+  return async (held, hardStop, turnedAway = () => undefined) => {
     const heartbeat = setInterval(() => held.working(), parts.heartbeatMs);
     const span = startSpan(parts.tracing, held);
     const work = new EventWork(
@@ -64,6 +83,7 @@ export function createSettleEvent(parts: SettleEventParts): SettleEvent {
       held,
       span,
       hardStop,
+      turnedAway,
       warnExistenceUnknown,
       faults,
     );
@@ -101,6 +121,7 @@ class EventWork {
   readonly #held: HeldEvent;
   readonly #span: Span;
   readonly #hardStop: AbortSignal;
+  readonly #turnedAway: () => number | undefined;
   readonly #warnExistenceUnknown: (key: string) => void;
   readonly #faults: TargetFaultLog;
   #event: CheckedArchiveEvent | undefined;
@@ -112,6 +133,7 @@ class EventWork {
     held: HeldEvent,
     span: Span,
     hardStop: AbortSignal,
+    turnedAway: () => number | undefined,
     warnExistenceUnknown: (key: string) => void,
     faults: TargetFaultLog,
   ) {
@@ -119,6 +141,7 @@ class EventWork {
     this.#held = held;
     this.#span = span;
     this.#hardStop = hardStop;
+    this.#turnedAway = turnedAway;
     this.#warnExistenceUnknown = warnExistenceUnknown;
     this.#faults = faults;
     this.#key = pairKeys(parts.target.prefix, held.subjectHash).image;
@@ -157,6 +180,10 @@ class EventWork {
   #observer({ imageHash: hash, requestId }: CheckedArchiveEvent): UploadObserver {
     const { log, metrics } = this.#parts;
     return {
+      admitted: () => {
+        const retryInMs = this.#turnedAway();
+        if (retryInMs !== undefined) throw new TurnedAwayError(retryInMs);
+      },
       storing: (key) => (this.#key = key),
       stored: (key, bytes, elapsedMs) => {
         metrics.objectStored(bytes, elapsedMs);
@@ -166,10 +193,13 @@ class EventWork {
     };
   }
 
-  /** The pair is archived. Chunks go first: an event acknowledged before them could leave them behind. */
-  async #finish({ imageHash, image }: CheckedArchiveEvent): Promise<void> {
+  /**
+   * The pair is archived. Chunks go first: an event acknowledged before them could leave them behind. Also those of
+   * other hand-offs, which died on the way; a small image has none, and a purge costs the server more than the rest.
+   */
+  async #finish({ imageHash, imageSizeBytes, image }: CheckedArchiveEvent): Promise<void> {
     const { chunks, log } = this.#parts;
-    await chunks.purge(imageHash);
+    if (image.kind === 'chunked' || mayBeChunked(imageSizeBytes)) await chunks.purge(imageHash);
     await this.#held.ack();
     if (image.kind === 'inline') return;
     // A publisher of the same image may have written chunks between the purge and the ack, and will find the
@@ -184,6 +214,7 @@ class EventWork {
     if (this.#hardStop.aborted) return this.#handBack('stopping', 0);
     if (error instanceof EventFault) return this.#bury(error);
     if (error instanceof NewerSchemaError) return this.#leaveForNewer(error);
+    if (error instanceof TurnedAwayError) return this.#handBack('breaker_open', error.retryInMs);
     const attempt = this.#parts.attempts.count(this.#held.subjectHash);
     const delayMs = backoffDelayMs(attempt - 1, this.#parts.backoff);
     if (error instanceof TargetFault) return this.#targetFault(error, attempt, delayMs);

@@ -111,12 +111,14 @@ function queueOver(
   // All of it: a server that lost its disk comes back without streams, and publishers wait for them.
   const ensure = (): Promise<void> => ensureTopology(jsm, topology);
   const passedOver = createPassedOverEvents(jsm);
+  const index = createJetStreamArchiveIndex(connection, bucket);
   const monitoring = new AbortController();
   const monitor = monitorQueue(
     {
       connection,
       jsm,
       bucket,
+      index,
       ensureConsumer: () => ensureConsumer(jsm, topology),
       passedOver,
       metrics,
@@ -128,7 +130,7 @@ function queueOver(
   return {
     source: createJetStreamEventSource(connection, ensure, passedOver),
     chunks: createJetStreamImageChunks(connection, jsm),
-    index: createJetStreamArchiveIndex(bucket),
+    index,
     deadLetters: createJetStreamDeadLetters(connection, jsm),
     answerLinks: (parts) => startLinkResponder({ ...parts, connection }),
     lost: link.lost,

@@ -113,6 +113,34 @@ describe.each(natsServerBinaries())('event source on nats-server $version', ({ b
     expect(await messageCount(bench.jsm, STREAM_EVENTS)).toBe(0);
   });
 
+  it('gives each of several callers an event of its own, and nobody more than he asked for', async () => {
+    const events = source(300, 1_000);
+    const hashes = [await publish(), await publish(), await publish(), await publish()];
+    const taken = await Promise.all([1, 2, 3].map(() => events.next(never)));
+    expect(taken.map((held) => held?.subjectHash)).toEqual(hashes.slice(0, 3));
+    const { num_ack_pending: held, num_pending: left } = await bench.jsm.consumers.info(
+      STREAM_EVENTS,
+      'archiver',
+    );
+    expect([held, left]).toEqual([3, 1]);
+    const more = await Promise.all([events.next(never), events.next(never)]);
+    expect(more.map((event) => event?.subjectHash)).toEqual([hashes[3], undefined]);
+    for (const event of [...taken, ...more]) await event?.ack();
+  });
+
+  it('gives up pulls of one signal only', async () => {
+    const events = source();
+    const abort = new AbortController();
+    const given = events.next(abort.signal);
+    const going = events.next(never);
+    setImmediate(() => abort.abort());
+    expect(await given).toBeUndefined();
+    const hash = await publish();
+    const held = await going;
+    expect(held?.subjectHash).toBe(hash);
+    await held?.ack();
+  });
+
   it('fails when the consumer is deleted under it, and creates it with the next call', async () => {
     const events = source();
     const pulling = events.next(never);

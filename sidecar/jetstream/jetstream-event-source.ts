@@ -2,16 +2,18 @@ import type { Msg, NatsConnection } from 'nats';
 import { CONSUMER_ARCHIVER, STREAM_EVENTS } from '../../proto/archive-event.ts';
 import type { EventSource, HeldEvent } from '../event-source.ts';
 import type { PassedOverEvents } from './passed-over-events.ts';
-import { type PullTimings, pullMessage } from './pull-request.ts';
+import { type PullTimings, pullMessages } from './pull-request.ts';
+import { createRequests, type Requests } from './requests.ts';
+import { sharePulls } from './shared-pulls.ts';
 import { traceIn } from './trace-headers.ts';
 
 const NEXT_SUBJECT = `$JS.API.CONSUMER.MSG.NEXT.${STREAM_EVENTS}.${CONSUMER_ARCHIVER}`;
-/** A restarted server is noticed within two heartbeats and a second, by each worker for itself. */
+/** A restarted server is noticed within two heartbeats and a second, by each pull for itself. */
 const PULL_TIMINGS: PullTimings = { expiresMs: 10_000, heartbeatMs: 2_000 };
 const CONFIRM_TIMEOUT_MS = 5_000;
 
 /**
- * Events from the shared consumer, one per pull. `ensureQueue` is called first, and again whenever consumer or
+ * Events from the shared consumer, one for each call of `next`. `ensureQueue` is called first, and again whenever consumer or
  * stream seem to be gone.
  */
 export function createJetStreamEventSource(
@@ -20,7 +22,11 @@ export function createJetStreamEventSource(
   passedOver: Pick<PassedOverEvents, 'take'>,
   timings: PullTimings = PULL_TIMINGS,
 ): EventSource {
+  const requests = createRequests(connection);
   let ensured: Promise<void> | undefined;
+  const nextMessage = sharePulls((batch, signal, take) =>
+    pullMessages(connection, { subject: NEXT_SUBJECT, batch, timings }, signal, take),
+  );
   return {
     next: async (signal) => {
       if (signal.aborted) return undefined;
@@ -29,8 +35,8 @@ export function createJetStreamEventSource(
         await ensured;
         const stored = await passedOver.take();
         if (stored !== undefined) return stored;
-        const message = await pullMessage(connection, NEXT_SUBJECT, timings, signal);
-        return message && holdEvent(message, connection);
+        const message = await nextMessage(signal);
+        return message && holdEvent(message, connection, requests);
       } catch (error) {
         ensured = undefined;
         throw error;
@@ -40,9 +46,9 @@ export function createJetStreamEventSource(
 }
 
 /** Answers by the acknowledgement protocol itself (ADR-15), where every answer can be confirmed. */
-function holdEvent(message: Msg, connection: NatsConnection): HeldEvent {
+function holdEvent(message: Msg, connection: NatsConnection, requests: Requests): HeldEvent {
   const confirm = async (answer: string): Promise<void> => {
-    await connection.request(message.reply ?? '', answer, { timeout: CONFIRM_TIMEOUT_MS });
+    await requests.ask(message.reply ?? '', answer, CONFIRM_TIMEOUT_MS);
   };
   // On a connection that is closed for good there is nobody to tell; the event comes back when its ack_wait ends.
   const tell = (answer: string): void => {

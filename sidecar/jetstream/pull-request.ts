@@ -7,25 +7,34 @@ export interface PullTimings {
   readonly heartbeatMs: number;
 }
 
-/** How long a request that is given up waits for a message that may be on its way, ms. */
+export interface PullRequest {
+  /** Of the consumer's NEXT API. */
+  readonly subject: string;
+  /** Messages at most. */
+  readonly batch: number;
+  readonly timings: PullTimings;
+}
+
+/** How long a request that is given up waits for messages that may be on their way, ms. */
 const LAST_MESSAGE_MS = 1_000;
 const NANOSECONDS = 1_000_000;
 
 /**
- * Asks a consumer for one message, by the pull protocol itself (ADR-13). The client library's `fetch` leaves a
- * listener behind for every call (2.29.3), which is one per event; its `consume` pulls ahead, and what waits in its
- * buffer while all workers are busy burns its `ack_wait` unreported.
+ * Asks a consumer for messages, by the pull protocol itself (ADR-13), and hands them to `take` as they come. The
+ * client library's `fetch` leaves a listener behind for every call (2.29.3); its `consume` pulls ahead, and what
+ * waits in its buffer while all workers are busy burns its `ack_wait` unreported.
  *
- * Resolves with undefined when no message came in time, or `signal` was aborted and none was on its way.
+ * Resolves when no more will come: all have, the time is up, or `signal` was aborted and none is on its way.
  * @throws {Error} when the consumer is gone or the server is silent.
  */
-export function pullMessage(
+export function pullMessages(
   connection: NatsConnection,
-  subject: string,
-  { expiresMs, heartbeatMs }: PullTimings,
+  { subject, batch, timings: { expiresMs, heartbeatMs } }: PullRequest,
   signal: AbortSignal,
-): Promise<Msg | undefined> {
+  take: (message: Msg) => void,
+): Promise<void> {
   const inbox = createInbox();
+  let missing = batch;
   return new Promise((resolve, reject) => {
     const end = (act: () => void): void => {
       clearTimeout(silence);
@@ -35,7 +44,7 @@ export function pullMessage(
     };
     const fail = (error: Error): void => end(() => reject(error));
     const giveUp = (): void => {
-      const nothing = (): void => end(() => resolve(undefined));
+      const nothing = (): void => end(resolve);
       clearTimeout(silence);
       silence = setTimeout(nothing, LAST_MESSAGE_MS);
       // The server stops sending; what it has sent arrives before the drain ends.
@@ -43,19 +52,25 @@ export function pullMessage(
     };
     const onSilence = (): void => fail(new Error('NATS: no sign of life from the consumer'));
     let silence = setTimeout(onSilence, 2 * heartbeatMs + LAST_MESSAGE_MS);
+    const onMessage = (message: Msg): void => {
+      missing -= 1;
+      take(message);
+      if (missing === 0) end(resolve);
+      else if (!signal.aborted) silence.refresh();
+    };
     const subscription = connection.subscribe(inbox, {
       callback: (error, message) => {
         if (error) return fail(error);
-        if (message.subject !== inbox) return end(() => resolve(message));
+        if (message.subject !== inbox) return onMessage(message);
         const answer = readStatus(message.headers);
         if (answer === 'heartbeat' && !signal.aborted) silence.refresh();
-        if (answer === 'expired') end(() => resolve(undefined));
+        if (answer === 'expired') end(resolve);
         if (answer instanceof Error) fail(answer);
       },
     });
     signal.addEventListener('abort', giveUp, { once: true });
     const request = {
-      batch: 1,
+      batch,
       expires: expiresMs * NANOSECONDS,
       idle_heartbeat: heartbeatMs * NANOSECONDS,
     };

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { JetStreamManager, KV, NatsConnection } from 'nats';
 import { CONSUMER_ARCHIVER, STREAM_EVENTS } from '../../proto/archive-event.ts';
 import type { Logger } from '../../services/runtime/logger.ts';
+import type { ArchiveIndex } from '../archive-index.ts';
 import type { ArchiverMetrics } from '../archiver-metrics.ts';
 import {
   type ConsumerSnapshot,
@@ -10,7 +11,6 @@ import {
   remember,
   type WatchdogTimings,
 } from './consumer-watchdog.ts';
-import { createJetStreamArchiveIndex } from './jetstream-archive-index.ts';
 import { createJetStreamImageChunks } from './jetstream-image-chunks.ts';
 import { createSweepClock, sweepOrphans } from './orphan-sweep.ts';
 import type { PassedOverEvents } from './passed-over-events.ts';
@@ -24,6 +24,7 @@ export interface QueueMonitorParts {
   readonly connection: NatsConnection;
   readonly jsm: JetStreamManager;
   readonly bucket: KV;
+  readonly index: Pick<ArchiveIndex, 'get'>;
   readonly ensureConsumer: () => Promise<void>;
   readonly passedOver: Pick<PassedOverEvents, 'look'>;
   readonly metrics: ArchiverMetrics;
@@ -54,10 +55,9 @@ export async function monitorQueue(parts: QueueMonitorParts, signal: AbortSignal
 }
 
 async function sweep(
-  { jsm, bucket, connection, log, metrics }: QueueMonitorParts,
+  { jsm, index, connection, log, metrics }: QueueMonitorParts,
   signal: AbortSignal,
 ): Promise<void> {
-  const index = createJetStreamArchiveIndex(bucket);
   const chunks = createJetStreamImageChunks(connection, jsm);
   const images = await sweepOrphans({ jsm, index, chunks }, signal);
   metrics.orphansPurged(images);

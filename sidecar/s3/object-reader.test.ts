@@ -65,6 +65,27 @@ it('asks again after HEAD 503', async () => {
   expect(server.received).toHaveLength(2);
 });
 
+it('asks again and again over one connection', async () => {
+  const { server, store } = await storeOver([answer(404), answer(200), answer(404)], { connections: 1 });
+  for (const existence of ['absent', 'present', 'absent']) {
+    expect(await store.exists(key, never)).toBe(existence);
+  }
+  expect(server.sockets()).toBe(1);
+});
+
+it.each([0, 20])('survives a body that comes %i ms after an answer to HEAD', async (delayMs) => {
+  const withBody: Step = async ({ response }) => {
+    const { socket } = response;
+    socket?.write('HTTP/1.1 404 Not Found\r\nContent-Length: 22\r\nConnection: keep-alive\r\n\r\n');
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    socket?.write('<Error><Code>NoSuchKey');
+  };
+  const { server, store } = await storeOver([withBody, answer(200)]);
+  expect(await store.exists(key, never)).toBe('absent');
+  expect(await store.exists(key, never)).toBe('present');
+  expect(server.sockets()).toBe(2);
+});
+
 it('names the region of a bucket that is elsewhere', async () => {
   const { store } = await storeOver([answer(400, '', { 'x-amz-bucket-region': 'eu-west-1' })]);
   expect((await faultOf(store.exists(key, never))).cure).toMatch(/S3_REGION=eu-west-1/);

@@ -182,7 +182,9 @@ function send(
   headers: Record<string, string>,
   signal: AbortSignal,
 ): Promise<Dispatcher.ResponseData> {
-  return pool.request({ method, path: `${url.pathname}${url.search}`, headers, signal });
+  // undici closes the connection after each HEAD, for servers that send a body with it, unless it is told not to.
+  // Such a body is no HTTP: the parser ends the connection by it, as it does when one comes uncalled for.
+  return pool.request({ method, path: `${url.pathname}${url.search}`, headers, signal, reset: false });
 }
 
 const isCredentialsFault = (fault: Error): boolean =>
