@@ -161,7 +161,8 @@ export const ARCHIVE_ROW: Row = {
     },
     {
       title: 'Events in hand',
-      description: 'Each archiver at most twice ARCHIVER_CONCURRENCY: those being uploaded, and those looked up meanwhile.',
+      description:
+        'Each archiver at most twice ARCHIVER_CONCURRENCY: those being uploaded, and those looked up meanwhile.',
       unit: 'short',
       queries: [{ expr: series('sekai_archiver_in_flight'), legend: '{{instance}}' }],
     },
