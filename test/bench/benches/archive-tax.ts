@@ -23,7 +23,7 @@ export const archiveTax: Bench = {
     await using shelf = openShelf(context.directory);
     const site = await openArchiveSite('tax', context.directory, shelf);
     return [
-      ...(await procedural(512, context.quick ? 4 : 60, context, site, shelf)),
+      ...(await procedural(512, context.quick ? 2 : 60, context, site, shelf)),
       ...(await procedural(1024, context.quick ? 2 : 30, context, site, shelf)),
       ...(await fixedImage(300_000, context.quick ? 50 : 1_000, context, site)),
       ...(await fixedImage(10_000_000, context.quick ? 6 : 60, context, site)),

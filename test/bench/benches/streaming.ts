@@ -12,7 +12,7 @@ const SIZES = [
   { name: '8 MB', bytes: 8_000_000 },
 ];
 /** Time for each server to get warm before the rounds, s: Node compiles what runs often, meanwhile. */
-const WARM_UP_SECONDS = { quick: 1, full: 8 };
+const WARM_UP_SECONDS = { quick: 0.5, full: 8 };
 const CONNECTIONS = 4;
 const STREAMS = 2;
 
@@ -46,7 +46,7 @@ async function measureSize(
     BENCH_HASH: 'true',
   });
   const http2 = await shelf.peer('http2', 'test/bench/peers/http2-server.js', environment);
-  const calls = Math.max(CONNECTIONS * STREAMS * 2, Math.round((quick ? 100e6 : 1e9) / bytes));
+  const calls = Math.max(CONNECTIONS * STREAMS * 2, Math.round((quick ? 60e6 : 1e9) / bytes));
   const measure = async ({ port, pid }: Subject) => {
     const load = { port, calls, connections: CONNECTIONS, streams: STREAMS, minAnswerBytes: bytes };
     const { value, cpu } = await cpuDuring([pid], () => generator.load(load));
