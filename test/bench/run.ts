@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import type { Bench } from './bench.ts';
 import { ALL_BENCHES } from './benches/all-benches.ts';
 import { markdownReport } from './report/markdown.ts';
+import { countStolenTime } from './measure/stolen-time.ts';
 import { drawPicture } from './report/picture.ts';
 import { type BenchReport, describeMachine, loadAverage } from './report/report.ts';
 import { benchText, machineText } from './report/table.ts';
@@ -46,6 +47,7 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   if (unknown.length > 0) throw new Error(`no bench ${unknown.join(', ')}`);
   const rounds = Math.max(MIN_ROUNDS, Number(flags.rounds));
   const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])];
+  const stolen = countStolenTime();
   const machine = await describeMachine(command.join(' '), rounds);
   const print = (text: string): void => void (flags.json || flags.markdown || process.stdout.write(text));
   const benches: BenchReport[] = [];
@@ -56,7 +58,14 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
     benches.push(found);
     print(benchText(found));
   }
-  const report = { machine: { ...machine, 'load average at the end': loadAverage() }, benches };
+  const report = {
+    machine: {
+      ...machine,
+      'load average at the end': loadAverage(),
+      'CPU that the host gave to others meanwhile': stolen() ?? 'unknown',
+    },
+    benches,
+  };
   if (flags.json) process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
   else if (flags.markdown) process.stdout.write(markdownReport(report));
   else print(`\nload average at the end: ${loadAverage()}\n`);
