@@ -46,7 +46,7 @@ async function uploads(
   const site = await openArchiveSite(`delay-${s3DelayMs}`, directory, shelf, s3DelayMs);
   const environment = { ...site.archiverEnvironment, ARCHIVER_CONCURRENCY: String(CONCURRENCY) };
   const process = await shelf.archiver(`archiver-${s3DelayMs}`, environment);
-  const pairs = quick ? 80 : 400;
+  const pairs = quick ? 48 : 400;
   const warmUpPairs = pairs / 2;
   const loop = {
     s3Port: site.s3.port,
@@ -115,7 +115,7 @@ async function duplicates({ directory, rounds, quick, say }: BenchContext): Prom
   const site = await openArchiveSite('duplicates', directory, shelf);
   const environment = { ...site.archiverEnvironment, ARCHIVER_CONCURRENCY: String(CONCURRENCY) };
   const process = await shelf.archiver('archiver-duplicates', environment);
-  const pairs = makePairs(quick ? 2_000 : 20_000, SMALL_IMAGE_BYTES, 'duplicate');
+  const pairs = makePairs(quick ? 1_000 : 20_000, SMALL_IMAGE_BYTES, 'duplicate');
   await site.fillIndex(pairs.map(({ imageHash }) => imageHash));
   const { ours } = await interleaved(rounds, {
     ours: (round) => archiveAll(process, site, pairs, String(round)),

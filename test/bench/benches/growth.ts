@@ -73,7 +73,7 @@ async function costOf(
 
 async function byArchived({ directory, rounds, quick, say }: BenchContext): Promise<Figure[]> {
   const levels = quick ? [10, 1_000, 5_000] : [10, 1_000, 100_000];
-  const calls = quick ? 48 : 400;
+  const calls = quick ? 32 : 400;
   await using shelf = openShelf(directory);
   const generator = await createLoadGenerator(directory, FIXED_REQUEST);
   const sites: Record<string, Site> = {};

@@ -46,7 +46,7 @@ async function measureSize(
     BENCH_HASH: 'true',
   });
   const http2 = await shelf.peer('http2', 'test/bench/peers/http2-server.js', environment);
-  const calls = Math.max(CONNECTIONS * STREAMS * 2, Math.round((quick ? 60e6 : 1e9) / bytes));
+  const calls = Math.max(CONNECTIONS * STREAMS * 2, Math.round((quick ? 40e6 : 1e9) / bytes));
   const measure = async ({ port, pid }: Subject) => {
     const load = { port, calls, connections: CONNECTIONS, streams: STREAMS, minAnswerBytes: bytes };
     const { value, cpu } = await cpuDuring([pid], () => generator.load(load));

@@ -36,7 +36,7 @@ export const threadPool: Bench = {
     await shelf.archiver('archiver', site.archiverEnvironment);
     const s3 = site.archiverEnvironment['S3_ENDPOINT'] ?? '';
     const peerPort = await startPython(python, { ...environment, S3_ENDPOINT: s3 }, shelf);
-    const calls = quick ? 100 : 1_000;
+    const calls = quick ? 60 : 1_000;
     const measure = async (port: number) => {
       const before = await site.uploads();
       const started = performance.now();
