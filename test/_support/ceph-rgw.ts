@@ -4,13 +4,13 @@
  */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePorts } from './free-ports.ts';
 import { type ServerProcess, startServerProcess, untilAnswering } from './server-process.ts';
+import { isExecutable } from './is-executable.ts';
 
 export interface CephRgw {
   /** `http://127.0.0.1:{port}`. */
@@ -136,13 +136,4 @@ rgw thread pool size = 32
 async function runCommand(program: string, args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(program, args, { timeout: COMMAND_TIMEOUT_MS });
   return stdout;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { natsServerPlaces } from '../../deploy/dev/nats-server.ts';
+import { isExecutable } from './is-executable.ts';
 
 /**
  * One executable per nats-server version on this machine: the suites that depend on it run with each.
@@ -19,13 +19,4 @@ export function natsServerBinaries(
   }
   if (byVersion.size === 0) throw new Error('these tests need a nats-server: put one on PATH');
   return [...byVersion].map(([version, binary]) => ({ version, binary }));
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

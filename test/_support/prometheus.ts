@@ -1,12 +1,13 @@
 /** A real Prometheus, which scrapes what the test names, and its query API. */
 import { spawn } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { stringify } from 'yaml';
 import { createChildProcesses } from '../../deploy/dev/child-processes.ts';
+import { isExecutable } from './is-executable.ts';
 
 const FOLDERS = [
   ...(process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''),
@@ -24,15 +25,6 @@ export const SCRATCH = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** The path of an executable of Prometheus; undefined where there is none. */
 export const findPrometheusTool = (name: 'prometheus' | 'promtool'): string | undefined =>
   FOLDERS.map((folder) => join(folder, name)).find(isExecutable);
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** One series of an instant query. */
 export interface Sample {
