@@ -112,6 +112,7 @@ function queueOver(
   const ensure = (): Promise<void> => ensureTopology(jsm, topology);
   const passedOver = createPassedOverEvents(jsm);
   const index = createJetStreamArchiveIndex(connection, bucket);
+  const chunks = createJetStreamImageChunks(connection, jsm);
   const monitoring = new AbortController();
   const monitor = monitorQueue(
     {
@@ -119,6 +120,7 @@ function queueOver(
       jsm,
       bucket,
       index,
+      chunks,
       ensureConsumer: () => ensureConsumer(jsm, topology),
       passedOver,
       metrics,
@@ -129,7 +131,7 @@ function queueOver(
   );
   return {
     source: createJetStreamEventSource(connection, ensure, passedOver),
-    chunks: createJetStreamImageChunks(connection, jsm),
+    chunks,
     index,
     deadLetters: createJetStreamDeadLetters(connection, jsm),
     answerLinks: (parts) => startLinkResponder({ ...parts, connection }),

@@ -4,6 +4,7 @@ import { CONSUMER_ARCHIVER, STREAM_EVENTS } from '../../proto/archive-event.ts';
 import type { Logger } from '../../services/runtime/logger.ts';
 import type { ArchiveIndex } from '../archive-index.ts';
 import type { ArchiverMetrics } from '../archiver-metrics.ts';
+import type { ImageChunks } from '../image-chunks.ts';
 import {
   type ConsumerSnapshot,
   diagnose,
@@ -11,7 +12,6 @@ import {
   remember,
   type WatchdogTimings,
 } from './consumer-watchdog.ts';
-import { createJetStreamImageChunks } from './jetstream-image-chunks.ts';
 import { createSweepClock, sweepOrphans } from './orphan-sweep.ts';
 import type { PassedOverEvents } from './passed-over-events.ts';
 import { readQueueFacts } from './queue-facts.ts';
@@ -25,6 +25,7 @@ export interface QueueMonitorParts {
   readonly jsm: JetStreamManager;
   readonly bucket: KV;
   readonly index: Pick<ArchiveIndex, 'get'>;
+  readonly chunks: Pick<ImageChunks, 'purge'>;
   readonly ensureConsumer: () => Promise<void>;
   readonly passedOver: Pick<PassedOverEvents, 'look'>;
   readonly metrics: ArchiverMetrics;
@@ -55,10 +56,9 @@ export async function monitorQueue(parts: QueueMonitorParts, signal: AbortSignal
 }
 
 async function sweep(
-  { jsm, index, connection, log, metrics }: QueueMonitorParts,
+  { jsm, index, chunks, log, metrics }: QueueMonitorParts,
   signal: AbortSignal,
 ): Promise<void> {
-  const chunks = createJetStreamImageChunks(connection, jsm);
   const images = await sweepOrphans({ jsm, index, chunks }, signal);
   metrics.orphansPurged(images);
   if (images > 0) log.info({ images }, 'Archive: purged chunks of images that are archived already');
